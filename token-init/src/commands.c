@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include <tlm/doctor.h>
+#include <tlm/provision.h>
+#include <tlm/status.h>
+
+#include "options.h"
+#include "output.h"
+
+enum { EXIT_DONE = 0, EXIT_PROBLEM = 1, EXIT_USAGE = 2 };
+
+static int fail(const tlm_error *error)
+{
+    tlm_output_error(error);
+    return error->result == TLM_ERR_SETTING ? EXIT_USAGE : EXIT_PROBLEM;
+}
+
+static tlm_result fill_request(const tlm_settings *settings, const tlm_options *options,
+                               tlm_provision_request *request, tlm_error *error)
+{
+    *request = (tlm_provision_request){.settings = settings,
+                                       .replace = options->replace,
+                                       .owner_auth_file = options->owner_auth_file};
+    if (options->backend != NULL && !tlm_backend_from_name(options->backend, &request->backend)) {
+        return tlm_error_set(error, TLM_ERR_SETTING, "--backend is tpm or softhsm",
+                             "there is no back end '%s'", options->backend);
+    }
+    if (options->rsa_bits == NULL) {
+        return TLM_OK;
+    }
+    if (strcmp(options->rsa_bits, "2048") != 0 && strcmp(options->rsa_bits, "3072") != 0) {
+        return tlm_error_set(error, TLM_ERR_SETTING, "--rsa-bits is 2048 or 3072",
+                             "RSA keys of '%s' bits are not made", options->rsa_bits);
+    }
+    request->rsa_bits = strcmp(options->rsa_bits, "3072") == 0 ? 3072 : 2048;
+    return TLM_OK;
+}
+
+static void say_step(void *context, const char *step)
+{
+    (void)context;
+    (void)printf("  %s\n", step);
+    (void)fflush(stdout);
+}
+
+static int print_report(const tlm_provision_report *report, const tlm_options *options,
+                        const char *done)
+{
+    if (options->json) {
+        json_t *object =
+            json_pack("{s:s, s:b, s:s, s:s, s:s, s:o}", "fingerprint", report->fingerprint,
+                      "unchanged", report->unchanged, "backend", tlm_backend_name(report->backend),
+                      "label", report->label, "directory", report->directory, "simulated",
+                      report->tpm_seen ? json_boolean(report->simulated) : json_null());
+        return tlm_output_json(object) ? EXIT_DONE : EXIT_PROBLEM;
+    }
+    (void)printf("%s: token '%s' (%s%s) in %s\n", done, report->label,
+                 tlm_backend_name(report->backend),
+                 report->backend == TLM_BACKEND_SOFTHSM ? ", not hardware-bound"
+                 : report->simulated                    ? ", simulated, not hardware-bound"
+                                                        : "",
+                 report->directory);
+    (void)printf("fingerprint=%s\n", report->fingerprint);
+    return EXIT_DONE;
+}
+
+static int run_provision(const tlm_settings *settings, const tlm_options *options)
+{
+    tlm_error error = {0};
+    tlm_provision_request request;
+    tlm_provision_report report = {0};
+    tlm_result result = fill_request(settings, options, &request, &error);
+    if (result == TLM_OK) {
+        request.step_done = options->json ? NULL : say_step;
+        result = tlm_provision(&request, &report, &error);
+    }
+    int status = result != TLM_OK
+                     ? fail(&error)
+                     : print_report(&report, options,
+                                    report.unchanged ? "already provisioned" : "provisioned");
+    tlm_provision_report_clear(&report);
+    return status;
+}
+
+static int run_recover(const tlm_settings *settings, const tlm_options *options)
+{
+    tlm_error error = {0};
+    tlm_provision_request request;
+    tlm_provision_report report = {0};
+    tlm_result result = fill_request(settings, options, &request, &error);
+    if (result == TLM_OK) {
+        result = tlm_recover(&request, &report, &error);
+    }
+    int status =
+        result != TLM_OK
+            ? fail(&error)
+            : print_report(&report, options, report.unchanged ? "nothing to recover" : "recovered");
+    tlm_provision_report_clear(&report);
+    return status;
+}
+
+static int run_status(const tlm_settings *settings, const tlm_options *options)
+{
+    tlm_error error = {0};
+    json_t *status = NULL;
+    if (tlm_status_read(settings, &status, &error) != TLM_OK) {
+        return fail(&error);
+    }
+    if (options->json) {
+        return tlm_output_json(status) ? EXIT_DONE : EXIT_PROBLEM;
+    }
+    tlm_output_status(status);
+    json_decref(status);
+    return EXIT_DONE;
+}
+
+static json_t *findings_to_json(const tlm_findings *findings)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < findings->count; i++) {
+        const tlm_finding *item = &findings->items[i];
+        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", item->id,
+                                                    "severity", tlm_severity_name(item->severity),
+                                                    "cause", item->cause, "evidence",
+                                                    item->evidence, "command", item->command));
+    }
+    return json_pack("{s:b, s:o}", "healthy", !tlm_findings_have_problem(findings), "findings",
+                     list);
+}
+
+static int run_doctor(const tlm_settings *settings, const tlm_options *options)
+{
+    tlm_findings *findings = calloc(1, sizeof *findings);
+    if (findings == NULL) {
+        (void)fputs("tlm-token-init: out of memory for the findings\n", stderr);
+        return EXIT_PROBLEM;
+    }
+    tlm_doctor_run(settings, tlm_doctor_in_container(), findings);
+    int status = tlm_findings_have_problem(findings) ? EXIT_PROBLEM : EXIT_DONE;
+    if (options->json) {
+        status = tlm_output_json(findings_to_json(findings)) ? status : EXIT_PROBLEM;
+    } else {
+        tlm_output_findings(findings);
+    }
+    free(findings);
+    return status;
+}
+
+/* The label of the settings' token, typed or given, must be the one that stands there. */
+static tlm_result confirm(const tlm_settings *settings, const char *given, const char *flag,
+                          bool may_ask, tlm_error *error)
+{
+    char typed[80] = "";
+    char *label = NULL;
+    tlm_result result = tlm_output_store_label(settings, &label, error);
+    if (result != TLM_OK) {
+        return result;
+    }
+    if (given == NULL && may_ask && isatty(STDIN_FILENO) == 1) {
+        (void)printf("This removes the token '%s' and its keys for ever: everything that was "
+                     "encrypted or licensed\nto this host is lost. Type the token's label to go "
+                     "on: ",
+                     label);
+        (void)fflush(stdout);
+        given = fgets(typed, sizeof typed, stdin);
+        typed[strcspn(typed, "\n")] = '\0';
+    }
+    if (given == NULL) {
+        (void)tlm_error_set(error, TLM_ERR_SETTING, NULL,
+                            "nothing was removed: the token's label was not given");
+        tlm_error_set_hint(error, "to go on, add: --%s %s", flag, label);
+        result = TLM_ERR_SETTING;
+    } else if (strcmp(given, label) != 0) {
+        result = tlm_error_set(error, TLM_ERR_ARGUMENT, "see its label with: tlm-token-init status",
+                               "nothing was removed: the token is not labeled '%s'", given);
+    }
+    free(label);
+    return result;
+}
+
+static int run_destroy(const tlm_settings *settings, const tlm_options *options)
+{
+    tlm_error error = {0};
+    tlm_provision_request request;
+    tlm_provision_report report = {0};
+    tlm_result result = confirm(settings, options->yes_destroy, "yes-destroy", true, &error);
+    if (result == TLM_OK) {
+        result = fill_request(settings, options, &request, &error);
+    }
+    if (result == TLM_OK) {
+        result = tlm_destroy(&request, &report, &error);
+    }
+    int status = EXIT_DONE;
+    if (result != TLM_OK) {
+        status = fail(&error);
+    } else {
+        (void)printf("destroyed: token '%s' in %s\n", report.label, report.directory);
+    }
+    tlm_provision_report_clear(&report);
+    return status;
+}
+
+static int run_forget_storage(const tlm_settings *settings, const tlm_options *options)
+{
+    tlm_error error = {0};
+    tlm_provision_request request;
+    tlm_result result = confirm(settings, options->yes_forget, "yes-forget", false, &error);
+    if (result == TLM_OK) {
+        result = fill_request(settings, options, &request, &error);
+    }
+    if (result == TLM_OK) {
+        result = tlm_forget_storage(&request, &error);
+    }
+    if (result != TLM_OK) {
+        return fail(&error);
+    }
+    (void)printf("forgotten: the next start of TLLicenseManager makes new files\n");
+    return EXIT_DONE;
+}
+
+static int run_help(const tlm_settings *settings, const tlm_options *options)
+{
+    (void)settings;
+    const tlm_command *command = NULL;
+    if (options->word != NULL) {
+        command = tlm_command_find(options->word);
+        if (command == NULL) {
+            tlm_error error;
+            (void)tlm_error_set(&error, TLM_ERR_SETTING, "see: tlm-token-init help",
+                                "there is no subcommand '%s'", options->word);
+            return fail(&error);
+        }
+    }
+    tlm_options_print_help(command, stdout);
+    return EXIT_DONE;
+}
+
+static int run_version(const tlm_settings *settings, const tlm_options *options)
+{
+    (void)settings;
+    (void)options;
+    tlm_output_version();
+    return EXIT_DONE;
+}
+
+const tlm_command tlm_commands[] = {
+    {"provision", "Make the token, its keys and certificates",
+     "A token that is there is left as it is. A run that was interrupted is completed\n"
+     "by the next one. The label of a token in a TPM has at most 31 bytes.\n",
+     run_provision},
+    {"recover", "Bring the root key back after it was evicted from the TPM",
+     "Makes the key anew from the seed in the store and puts it at 0x810003E8. The\n"
+     "fingerprint stays the same. Refused where this TPM makes another key from the\n"
+     "seed.\n",
+     run_recover},
+    {"status", "Show TPM, handles, token and objects",
+     "Uses no PIN. Ends with status 0 whenever it could tell, also without a TPM.\n", run_status},
+    {"doctor", "Find out why the token cannot be used, and what mends it",
+     "Ends with status 0 when all is well and with 1 when there is a problem.\n", run_doctor},
+    {"destroy", "Remove the token, its keys and secrets for ever",
+     "Evicts the root key from the TPM where it is ours, then overwrites and removes\n"
+     "the files of the store. Asks for the token's label.\n",
+     run_destroy},
+    {"forget-storage", "Let TLLicenseManager begin with new files",
+     "The license manager marks the token with its storage, so that lost files are\n"
+     "told apart from a first start. This removes the mark and nothing else. What was\n"
+     "in files that are lost stays lost: the fallback identity of this host, and\n"
+     "licenses with their counters. The fingerprint of the token stays the same.\n",
+     run_forget_storage},
+    {"help", "Show this help, or the one of a subcommand", "", run_help},
+    {"version", "Show version and build", "", run_version},
+    {NULL, NULL, NULL, NULL},
+};

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TLM_DOCTOR_CHECKS_H
+#define TLM_DOCTOR_CHECKS_H
+
+/* What the doctor's files share: one examination, and the checks that look at it. */
+
+#include <sys/types.h>
+
+#include <tlm/doctor.h>
+
+#include "job.h"
+
+typedef struct tlm_exam {
+    const tlm_settings *settings;
+    bool container;
+    const char *prefix; /* before a command to run where this process runs */
+    tlm_findings *findings;
+    tlm_job job;
+    tlm_error store_error; /* of tlm_store_load */
+    bool provisioned;      /* token.json could be read */
+    bool tpm_wanted;       /* the back end is, or would be, the TPM */
+    tlm_error tpm_error;   /* of tlm_tpm_open */
+    bool facts_known;
+    tlm_tpm_facts facts;
+} tlm_exam;
+
+/* Adds a finding and returns it, for cause, evidence and command to be filled in; never NULL. */
+tlm_finding *tlm_exam_add(tlm_exam *exam, const char *id, tlm_severity severity);
+
+/* Checks on the way to the TPM (doctor_device.c), on the TPM (doctor_tpm.c), on files
+ * (doctor_store.c). */
+void tlm_check_build(tlm_exam *exam);
+void tlm_check_device(tlm_exam *exam);
+void tlm_check_simulated(tlm_exam *exam);
+void tlm_check_lockout(tlm_exam *exam);
+void tlm_check_slots(tlm_exam *exam);
+void tlm_check_handles(tlm_exam *exam);
+void tlm_check_directory(tlm_exam *exam);
+void tlm_check_record(tlm_exam *exam);
+void tlm_check_modes(tlm_exam *exam);
+void tlm_check_secrets(tlm_exam *exam);
+void tlm_check_module(tlm_exam *exam);
+void tlm_check_rows(tlm_exam *exam);
+void tlm_check_lock(tlm_exam *exam);
+
+/* Fills cause, evidence and command; texts that are too long are cut. */
+#define tlm_say(field, ...) tlm_exam_say((field), sizeof(field), __VA_ARGS__)
+void tlm_exam_say(char *field, size_t size, const char *format, ...) TLM_PRINTF(3, 4);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <tlm/status.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <tlm/raw_token.h>
+#include <tlm/tpm2_store.h>
+
+#include "job.h"
+
+typedef struct status {
+    json_t *root;
+    json_t *errors;
+    tlm_job job;
+    bool provisioned;
+    bool name_known;
+    tlm_tpm_name name; /* of the primary in the store */
+} status;
+
+static json_t *text_or_null(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
+}
+
+static void add_error(status *self, const tlm_error *error)
+{
+    (void)json_array_append_new(self->errors,
+                                json_pack("{s:s, s:s, s:s}", "code", tlm_result_code(error->result),
+                                          "message", error->message, "hint", error->hint));
+}
+
+static void read_store(status *self)
+{
+    tlm_error error = {0};
+    tlm_result result = tlm_store_load(self->job.directory, &self->job.store, &error);
+    self->provisioned = result == TLM_OK;
+    if (result != TLM_OK) {
+        add_error(self, &error);
+        return;
+    }
+    if (self->job.store.backend == TLM_BACKEND_TPM) {
+        result = tlm_job_stored_name(&self->job, &self->name, &error);
+        self->name_known = result == TLM_OK;
+        if (result != TLM_OK && self->job.store.complete) {
+            add_error(self, &error);
+        }
+    }
+    if (!self->job.store.complete) {
+        (void)tlm_error_set(&error, TLM_ERR_INCOMPLETE, "run: tlm-token-init provision",
+                            "provisioning of the store %s was interrupted", self->job.directory);
+        add_error(self, &error);
+    }
+}
+
+static tlm_result list_objects(status *self, tlm_object_entry *objects, size_t *count,
+                               tlm_error *error)
+{
+    const tlm_store *store = &self->job.store;
+    if (store->backend == TLM_BACKEND_TPM) {
+        tlm_tpm2_store *rows = NULL;
+        tlm_result result = tlm_tpm2_store_open(store->directory, &rows, error);
+        if (result == TLM_OK) {
+            result = tlm_tpm2_store_list(rows, store->label, objects, count, error);
+        }
+        tlm_tpm2_store_close(&rows);
+        return result;
+    }
+    /* SoftHSM shows public objects without a login. */
+    tlm_raw_token *raw = NULL;
+    tlm_result result = tlm_store_export_environment(store, NULL, error);
+    if (result == TLM_OK) {
+        result = tlm_raw_open(store->module, &raw, error);
+    }
+    if (result == TLM_OK) {
+        result = tlm_raw_login(raw, store->label, NULL, error);
+    }
+    if (result == TLM_OK) {
+        result = tlm_raw_list(raw, objects, count, error);
+    }
+    tlm_raw_close(&raw);
+    return result;
+}
+
+static json_t *objects_to_json(status *self)
+{
+    tlm_error error = {0};
+    tlm_object_entry objects[TLM_OBJECTS_MAX];
+    size_t count = 0;
+    json_t *list = json_array();
+    if (list_objects(self, objects, &count, &error) != TLM_OK && self->job.store.complete) {
+        add_error(self, &error);
+    }
+    for (size_t i = 0; i < count; i++) {
+        (void)json_array_append_new(list,
+                                    json_pack("{s:s, s:s, s:s}", "label", objects[i].label, "id",
+                                              objects[i].id, "class", objects[i].object_class));
+    }
+    return list;
+}
+
+static json_t *store_to_json(status *self)
+{
+    const tlm_store *store = &self->job.store;
+    if (!self->provisioned) {
+        return json_pack("{s:s, s:b}", "directory", self->job.directory, "provisioned", false);
+    }
+    return json_pack("{s:s, s:b, s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "directory",
+                     self->job.directory, "provisioned", true, "backend",
+                     tlm_backend_name(store->backend), "label", store->label, "module",
+                     store->module, "complete", store->complete, "thumbprint",
+                     text_or_null(store->thumbprint), "created", text_or_null(store->created),
+                     "objects", objects_to_json(self));
+}
+
+static json_t *tcti_to_json(const status *self)
+{
+    const tlm_tcti_list *list = &self->job.candidates;
+    const tlm_tcti *used = self->job.used;
+    json_t *passed = json_array();
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].passed.result != TLM_OK) {
+            (void)json_array_append_new(passed,
+                                        json_pack("{s:s, s:s, s:s}", "conf", list->items[i].conf,
+                                                  "reason", list->items[i].passed.message, "hint",
+                                                  list->items[i].passed.hint));
+        }
+    }
+    return json_pack("{s:o, s:o, s:b, s:o}", "conf", text_or_null(used != NULL ? used->conf : NULL),
+                     "origin", text_or_null(used != NULL ? used->origin : NULL), "simulated",
+                     used != NULL && used->simulated, "passedOver", passed);
+}
+
+static json_t *handle_to_json(status *self, uint32_t handle, const char *text)
+{
+    tlm_error error = {0};
+    tlm_tpm_object object = {0};
+    char name[2 * TLM_TPM_NAME_MAX + 1] = "";
+    if (tlm_tpm_read_object(self->job.tpm, handle, &object, &error) != TLM_OK) {
+        add_error(self, &error);
+    }
+    tlm_tpm_name_text(&object.name, name);
+    json_t *ours = json_null();
+    if (handle == TLM_HANDLE_SRK && (self->name_known || !object.present)) {
+        ours = json_boolean(object.present && tlm_tpm_name_equal(&object.name, &self->name));
+    }
+    return json_pack("{s:s, s:b, s:o, s:o, s:o}", "handle", text, "present", object.present, "ours",
+                     ours, "name", text_or_null(name), "type", text_or_null(object.type));
+}
+
+static json_t *facts_to_json(status *self, const tlm_tpm_facts *facts)
+{
+    json_t *pcr = json_object();
+    for (size_t i = 0; i < TLM_TPM_PCR_COUNT; i++) {
+        char index[12];
+        (void)snprintf(index, sizeof index, "%u", facts->pcr[i].index);
+        if (facts->pcr[i].sha256[0] != '\0') {
+            (void)json_object_set_new(pcr, index, json_string(facts->pcr[i].sha256));
+        }
+    }
+    json_t *persistent = json_array();
+    for (size_t i = 0; i < facts->persistent_count; i++) {
+        char handle[16];
+        (void)snprintf(handle, sizeof handle, "0x%08X", facts->persistent[i]);
+        (void)json_array_append_new(persistent, json_string(handle));
+    }
+    json_t *handles = json_array();
+    (void)json_array_append_new(handles, handle_to_json(self, TLM_HANDLE_SRK, "0x810003E8"));
+    (void)json_array_append_new(handles, handle_to_json(self, TLM_HANDLE_SEAL, "0x810003E9"));
+    return json_pack(
+        "{s:b, s:s, s:s, s:s, s:b, s:{s:I, s:I, s:I, s:I, s:b}, s:b, s:{s:o}, s:o, s:o}",
+        "connected", true, "manufacturer", facts->manufacturer, "vendor", facts->vendor, "firmware",
+        facts->firmware, "simulated", facts->simulated, "lockout", "counter",
+        (json_int_t)facts->lockout_counter, "maxTries", (json_int_t)facts->max_tries,
+        "recoverySeconds", (json_int_t)facts->recovery_seconds, "lockoutRecoverySeconds",
+        (json_int_t)facts->lockout_recovery_seconds, "inLockout", facts->in_lockout, "ownerAuthSet",
+        facts->owner_auth_set, "pcr", "sha256", pcr, "handles", handles, "persistent", persistent);
+}
+
+static json_t *tpm_to_json(status *self)
+{
+    tlm_error error = {0};
+    tlm_tpm_facts facts;
+    tlm_result result = tlm_tpm_open(self->job.request->settings, &self->job.candidates,
+                                     &self->job.used, &self->job.tpm, &error);
+    if (result == TLM_OK) {
+        result = tlm_tpm_read_facts(self->job.tpm, &facts, &error);
+    }
+    if (result == TLM_OK) {
+        return facts_to_json(self, &facts);
+    }
+    /* A SoftHSM token does without a TPM. */
+    if (!self->provisioned || self->job.store.backend == TLM_BACKEND_TPM) {
+        add_error(self, &error);
+    }
+    return json_pack("{s:b}", "connected", false);
+}
+
+tlm_result tlm_status_read(const tlm_settings *settings, json_t **out, tlm_error *error)
+{
+    *out = NULL;
+    const tlm_provision_request request = {.settings = settings};
+    status self = {.root = json_object(), .errors = json_array()};
+    tlm_result result = tlm_job_begin(&self.job, &request, error);
+    if (result == TLM_OK) {
+        read_store(&self);
+        json_t *tpm = tpm_to_json(&self);
+        int failed = json_object_set_new(self.root, "tcti", tcti_to_json(&self));
+        failed |= json_object_set_new(self.root, "tpm", tpm);
+        failed |= json_object_set_new(self.root, "store", store_to_json(&self));
+        failed |= json_object_set(self.root, "errors", self.errors);
+        if (failed != 0) {
+            result = tlm_error_set(error, TLM_ERR_MEMORY, NULL, "out of memory for the status");
+        }
+    }
+    tlm_job_end(&self.job);
+    json_decref(self.errors);
+    if (result != TLM_OK) {
+        json_decref(self.root);
+        return result;
+    }
+    *out = self.root;
+    return TLM_OK;
+}
