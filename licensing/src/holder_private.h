@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TLM_LICENSING_HOLDER_PRIVATE_H
+#define TLM_LICENSING_HOLDER_PRIVATE_H
+
+/*
+ * What holds the identity key: a token of the store, a token of a module that the operator named,
+ * or a key file. Above it all are the same: a public key, a way to decrypt, and a mark that says
+ * which files belong to it.
+ */
+
+#include <stdbool.h>
+
+#include <openssl/evp.h>
+
+#include <tlm/identity.h>
+#include <tlm/key.h>
+#include <tlm/store.h>
+
+#include "child_private.h"
+#include "storage_private.h"
+
+#define TLM_SRK_LABEL "tlm-srk"
+#define TLM_MARK_LABEL "tlm-storage"
+#define TLM_LOCAL_KEY_FILE "local.key"
+#define TLM_LOCAL_MARK_FILE "local.mark"
+
+typedef struct tlm_holder {
+    tlm_key_holder kind;
+    tlm_store store; /* TPM and SoftHSM */
+    tlm_token *token;
+    tlm_key *srk;
+    EVP_PKEY *local;
+    EVP_PKEY *public_key; /* of srk or local; NULL while there is none */
+} tlm_holder;
+
+/* ---- holder_choose.c ---- */
+
+/*
+ * Decides what holds the key and loads the store or the key file; opens no token. May provision a
+ * SoftHSM token through tlm-token-init where no TPM is wanted and nothing is there yet.
+ * TLM_ERR_NOT_PROVISIONED: there is none; TLM_ERR_FOREIGN: it is a TPM's, and none is wanted.
+ */
+TLM_CHECKED tlm_result tlm_holder_choose(const tlm_identity_config *config,
+                                         const tlm_stop_check *stop, tlm_holder *holder,
+                                         tlm_error *error);
+
+/* ---- holder_token.c ---- */
+
+/* Opens the token of a chosen holder and finds the key. Key files are open already. */
+TLM_CHECKED tlm_result tlm_holder_open(const tlm_identity_config *config, tlm_holder *holder,
+                                       tlm_error *error);
+
+/*
+ * Asks the token why it cannot be used, through `tlm-token-init doctor`: only the TPM knows a
+ * lockout or a foreign token from a failed line. Replaces message and hint where it finds something
+ * and returns what was found, else `found`.
+ */
+tlm_found_token tlm_holder_diagnose(const tlm_identity_config *config, const tlm_stop_check *stop,
+                                    const tlm_holder *holder, tlm_found_token found,
+                                    tlm_error *error);
+
+/* ---- holder.c ---- */
+
+/* What an error of the token means for the start-up. */
+tlm_found_token tlm_holder_found(const tlm_error *error);
+
+tlm_opener tlm_holder_opener(tlm_holder *holder);
+
+/* Makes the key file where a local holder has none. */
+TLM_CHECKED tlm_result tlm_holder_prepare(const char *directory, tlm_holder *holder,
+                                          tlm_error *error);
+
+/* The storage id that the holder is marked with; *marked false where there is none. */
+TLM_CHECKED tlm_result tlm_holder_read_mark(const char *directory, tlm_holder *holder,
+                                            char storage_id[TLM_UUID_SIZE], bool *marked,
+                                            tlm_error *error);
+TLM_CHECKED tlm_result tlm_holder_write_mark(const char *directory, tlm_holder *holder,
+                                             const char *storage_id, tlm_error *error);
+
+void tlm_holder_close(tlm_holder *holder);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "holder_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <tlm/file.h>
+#include <tlm/log.h>
+#include <tlm/process.h>
+
+#include "json_private.h"
+
+#define PIN_MAX 256U
+/* Real TPMs take many seconds to make a primary. */
+#define DOCTOR_TIMEOUT_MS 60000U
+#define DOCTOR_OUTPUT_MAX 262144U
+
+/* A tlm_token_pin_source: the operator's file, a line end at its end not counted. */
+static tlm_result pin_from_file(void *context, tlm_secret **pin, tlm_error *error)
+{
+    const char *path = context;
+    tlm_secret *read = NULL;
+    tlm_result result = tlm_file_read_secret(path, PIN_MAX, &read, error);
+    if (result != TLM_OK) {
+        return result;
+    }
+    size_t size = tlm_secret_size(read);
+    const unsigned char *text = tlm_secret_bytes(read);
+    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r')) {
+        size--;
+    }
+    if (size == 0) {
+        tlm_secret_free(&read);
+        return tlm_error_set(error, TLM_ERR_FORMAT, "Write the PIN into it.",
+                             "the PIN file %s has no PIN", path);
+    }
+    tlm_secret_shrink(read, size);
+    *pin = read;
+    return TLM_OK;
+}
+
+static tlm_result pin_of_token(void *context, tlm_secret **pin, tlm_error *error)
+{
+    (void)context;
+    (void)error;
+    *pin = NULL; /* the token's own keypad asks */
+    return TLM_OK;
+}
+
+static tlm_token_config token_config(const tlm_identity_config *config, tlm_holder *holder)
+{
+    if (holder->kind != TLM_HOLDER_MODULE) {
+        return (tlm_token_config){.module = holder->store.module,
+                                  .uri = holder->store.uri,
+                                  .pin = tlm_store_user_pin,
+                                  .context = &holder->store};
+    }
+    tlm_token_config made = {.module = config->module,
+                             .uri = config->token_uri != NULL ? config->token_uri : "pkcs11:",
+                             .pin = pin_of_token};
+    if (config->pin_file != NULL) {
+        made.pin = pin_from_file;
+        /* The source takes its context as it is and only reads it. */
+        memcpy(&made.context, &config->pin_file, sizeof made.context);
+    }
+    return made;
+}
+
+static tlm_result find_key(tlm_holder *holder, tlm_error *error)
+{
+    tlm_result result = tlm_key_find(holder->token, TLM_SRK_LABEL, &holder->srk, error);
+    if (result == TLM_ERR_NOT_FOUND) {
+        result = tlm_error_set(error, TLM_ERR_NOT_PROVISIONED,
+                               holder->kind == TLM_HOLDER_MODULE
+                                   ? "Make one: pkcs11-tool --module MODULE --login --keypairgen "
+                                     "--key-type rsa:2048 --label tlm-srk --id 01"
+                                   : "Complete the token: tlm-token-init provision",
+                               "the token has no private key with the label '%s'", TLM_SRK_LABEL);
+    }
+    if (result == TLM_OK) {
+        holder->public_key = tlm_key_public(holder->srk);
+        if (EVP_PKEY_is_a(holder->public_key, "RSA") != 1) {
+            return tlm_error_set(error, TLM_ERR_UNSUPPORTED, "Give that label to an RSA key.",
+                                 "the key '%s' of the token is not an RSA key", TLM_SRK_LABEL);
+        }
+    }
+    return result;
+}
+
+tlm_result tlm_holder_open(const tlm_identity_config *config, tlm_holder *holder, tlm_error *error)
+{
+    if (holder->kind == TLM_HOLDER_LOCAL) {
+        return TLM_OK;
+    }
+    const tlm_token_config token = token_config(config, holder);
+    tlm_result result = tlm_token_open(&token, &holder->token, error);
+    return result == TLM_OK ? find_key(holder, error) : result;
+}
+
+static bool member_is(const json_t *object, const char *name, const char *text)
+{
+    const char *value = tlm_json_member(object, name, 64);
+    return value != NULL && strcmp(value, text) == 0;
+}
+
+/*
+ * The doctor's finding that keeps the token from being used: the first problem, but another TPM
+ * before all, because a lockout may follow from it.
+ */
+static const json_t *worst_problem(const json_t *report)
+{
+    const json_t *findings = json_object_get(report, "findings");
+    const json_t *worst = NULL;
+    for (size_t i = 0; i < json_array_size(findings); i++) {
+        const json_t *finding = json_array_get(findings, i);
+        if (!member_is(finding, "severity", "problem")) {
+            continue;
+        }
+        if (worst == NULL || member_is(finding, "id", "foreign-tpm")) {
+            worst = finding;
+        }
+    }
+    return worst;
+}
+
+static tlm_found_token take_finding(const json_t *finding, tlm_found_token found, tlm_error *error)
+{
+    const char *cause = tlm_json_member(finding, "cause", sizeof error->message);
+    const char *evidence = tlm_json_member(finding, "evidence", sizeof error->message);
+    const char *command = tlm_json_member(finding, "command", sizeof error->hint);
+    if (cause == NULL) {
+        return found;
+    }
+    char before[sizeof error->message];
+    memcpy(before, error->message, sizeof before);
+    (void)tlm_error_set(error, error->result, NULL, "%s%s%s%s (%s)", cause,
+                        evidence == NULL ? "" : " [", evidence == NULL ? "" : evidence,
+                        evidence == NULL ? "" : "]", before);
+    tlm_error_set_hint(error, "%s", command != NULL ? command : "tlm-token-init doctor");
+    if (member_is(finding, "id", "foreign-tpm")) {
+        return TLM_TOKEN_FOREIGN;
+    }
+    return member_is(finding, "id", "lockout") ? TLM_TOKEN_LOCKED : found;
+}
+
+tlm_found_token tlm_holder_diagnose(const tlm_identity_config *config, const tlm_stop_check *stop,
+                                    const tlm_holder *holder, tlm_found_token found,
+                                    tlm_error *error)
+{
+    if (holder->kind != TLM_HOLDER_TPM || found == TLM_TOKEN_ABSENT || config->tcti == NULL) {
+        return found;
+    }
+    tlm_process_output output = {0};
+    char *program = tlm_process_find("tlm-token-init");
+    if (program == NULL) {
+        return found;
+    }
+    const char *const argv[] = {program,
+                                "doctor",
+                                "--json",
+                                "--token-store",
+                                config->store_dir,
+                                "--persistence-dir",
+                                config->persistence_dir,
+                                "--tcti",
+                                config->tcti,
+                                NULL};
+    if (tlm_child_run(argv, DOCTOR_TIMEOUT_MS, DOCTOR_OUTPUT_MAX, stop, &output, NULL) == TLM_OK &&
+        output.size > 0) {
+        json_t *report = tlm_json_load(output.text, output.size);
+        const json_t *problem = worst_problem(report);
+        if (problem != NULL) {
+            found = take_finding(problem, found, error);
+        }
+        json_decref(report);
+    }
+    tlm_process_output_clear(&output);
+    free(program);
+    return found;
+}
