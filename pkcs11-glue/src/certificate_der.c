@@ -119,15 +119,21 @@ static void append_name(buffer *to, const char *name)
     append_owned(to, der, size);
 }
 
+static void append_time(buffer *to, const ASN1_TIME *time)
+{
+    /* The call that sets der stands by itself: arguments are evaluated in any order. */
+    unsigned char *der = NULL;
+    int size = time != NULL ? i2d_ASN1_TIME(time, &der) : -1;
+    append_owned(to, der, size);
+}
+
 static void append_validity(buffer *to, long not_before, unsigned days)
 {
     buffer validity = {.data = NULL};
     ASN1_TIME *start = ASN1_TIME_set(NULL, not_before);
     ASN1_TIME *end = ASN1_TIME_adj(NULL, not_before, (int)days, 0);
-    unsigned char *der = NULL;
-    append_owned(&validity, der, start != NULL ? i2d_ASN1_TIME(start, &der) : -1);
-    der = NULL;
-    append_owned(&validity, der, end != NULL ? i2d_ASN1_TIME(end, &der) : -1);
+    append_time(&validity, start);
+    append_time(&validity, end);
     ASN1_TIME_free(start);
     ASN1_TIME_free(end);
     append_wrapped(to, &validity, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
