@@ -108,7 +108,7 @@ static tlm_result refuse_word(tlm_program program, const char *word, size_t leng
 tlm_result tlm_settings_parse_command(tlm_program program, int argc, char **argv,
                                       tlm_settings_command *command, tlm_error *error)
 {
-    /* The daemon takes no words: there argv stays as it is, and its end is what is left. */
+    /* The servers take no words: there argv stays as it is, and its end is what is left. */
     bool reorders = program == TLM_PROGRAM_TOKEN && argc > 0;
     *command = (tlm_settings_command){.outcome = {.first_argument = reorders ? 1 : argc}};
     int kept = 1;

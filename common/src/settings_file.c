@@ -107,6 +107,7 @@ static tlm_result store_value(tlm_settings *settings, const tlm_setting_row *row
     case TLM_TYPE_text:
     case TLM_TYPE_level:
     case TLM_TYPE_format:
+    case TLM_TYPE_policy:
         if (!json_is_string(value)) {
             return wrong_type(place, value, "a string", "put the value into quotes", error);
         }
@@ -146,6 +147,35 @@ static tlm_result unknown_key(const char *parent, const char *name, const char *
     return result;
 }
 
+/* What stands in a section: settings, and sections of its own ("Tls" in "REST"). */
+typedef struct section_names {
+    char names[TLM_SETTING_COUNT][SECTION_MAX];
+    const char *known[TLM_SETTING_COUNT];
+    const tlm_setting_row *rows[TLM_SETTING_COUNT]; /* NULL for a section */
+    size_t count;
+} section_names;
+
+static void list_names(const char *section, section_names *list)
+{
+    list->count = 0;
+    for (size_t i = 0; i < TLM_SETTING_COUNT; i++) {
+        const char *name = name_in(&tlm_setting_rows[i], section);
+        size_t length = name != NULL ? strcspn(name, ".") : 0;
+        bool listed = length == 0 || length >= SECTION_MAX;
+        for (size_t n = 0; n < list->count && !listed; n++) {
+            listed = strncmp(list->names[n], name, length) == 0 && list->names[n][length] == '\0';
+        }
+        if (!listed) {
+            char *copy = list->names[list->count];
+            memcpy(copy, name, length);
+            copy[length] = '\0';
+            list->known[list->count] = copy;
+            list->rows[list->count++] = name[length] == '\0' ? &tlm_setting_rows[i] : NULL;
+        }
+    }
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): as deep as the keys of the table are
 static tlm_result parse_section(const char *section, json_t *object, const char *path,
                                 tlm_settings *settings, tlm_error *error)
 {
@@ -154,30 +184,30 @@ static tlm_result parse_section(const char *section, json_t *object, const char 
     if (!json_is_object(object)) {
         return wrong_type(place, object, "an object", OBJECT_HINT, error);
     }
-    const char *known[TLM_SETTING_COUNT];
-    const tlm_setting_row *rows[TLM_SETTING_COUNT];
-    size_t count = 0;
-    for (size_t i = 0; i < TLM_SETTING_COUNT; i++) {
-        const char *name = name_in(&tlm_setting_rows[i], section);
-        if (name != NULL) {
-            known[count] = name;
-            rows[count++] = &tlm_setting_rows[i];
-        }
-    }
+    section_names list;
+    list_names(section, &list);
     const char *name = NULL;
     json_t *value = NULL;
     json_object_foreach(object, name, value)
     {
         size_t i = 0;
-        while (i < count && strcmp(known[i], name) != 0) {
+        while (i < list.count && strcmp(list.known[i], name) != 0) {
             i++;
         }
-        if (i == count) {
+        tlm_result result = TLM_OK;
+        if (i == list.count) {
             (void)snprintf(place, sizeof place, TLM_SETTINGS_ROOT ".%s", section);
-            return unknown_key(place, name, path, known, count, error);
+            return unknown_key(place, name, path, list.known, list.count, error);
         }
-        (void)snprintf(place, sizeof place, TLM_SETTINGS_ROOT ".%s in %s", rows[i]->key, path);
-        tlm_result result = store_value(settings, rows[i], value, place, error);
+        if (list.rows[i] == NULL) {
+            char inner[SECTION_MAX * 2];
+            (void)snprintf(inner, sizeof inner, "%s.%s", section, name);
+            result = parse_section(inner, value, path, settings, error);
+        } else {
+            (void)snprintf(place, sizeof place, TLM_SETTINGS_ROOT ".%s in %s", list.rows[i]->key,
+                           path);
+            result = store_value(settings, list.rows[i], value, place, error);
+        }
         if (result != TLM_OK) {
             return result;
         }

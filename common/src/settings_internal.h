@@ -22,7 +22,8 @@ typedef enum tlm_setting_type {
     TLM_TYPE_number,
     TLM_TYPE_level,
     TLM_TYPE_format,
-    TLM_TYPE_list
+    TLM_TYPE_list,
+    TLM_TYPE_policy
 } tlm_setting_type;
 
 typedef struct tlm_setting_row {

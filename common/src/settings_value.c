@@ -74,6 +74,9 @@ static tlm_result store_text(tlm_settings *settings, const tlm_setting_row *row,
         (void)snprintf(expected, sizeof expected, "a text of at most %zu bytes", most);
         return wrong(row, text, place, expected, error);
     }
+    if (strlen(text) < row->minimum) {
+        return wrong(row, text, place, "a text with something in it", error);
+    }
     for (const char *at = text; *at != '\0'; at++) {
         if ((unsigned char)*at < 0x20 || *at == 0x7f) {
             return wrong(row, text, place, "a text without control characters", error);
@@ -183,6 +186,25 @@ static tlm_result store_format(tlm_settings *settings, const tlm_setting_row *ro
     return wrong(row, text, place, "text or json", error);
 }
 
+static tlm_result store_policy(tlm_settings *settings, const tlm_setting_row *row, const char *text,
+                               const char *place, tlm_error *error)
+{
+    static const char *const words[] = {"none", "SecureBoot", "FirmwareBoot", "BootSequence"};
+    const size_t count = sizeof words / sizeof words[0];
+    for (size_t i = 0; i < count; i++) {
+        if (strcasecmp(text, words[i]) == 0) {
+            return store_text(settings, row, words[i], place, error);
+        }
+    }
+    const char *near = tlm_settings_nearest(text, words, count);
+    tlm_result result =
+        wrong(row, text, place, "a policy (none, SecureBoot, FirmwareBoot or BootSequence)", error);
+    if (near != NULL) {
+        tlm_error_set_hint(error, "did you mean %s?", near);
+    }
+    return result;
+}
+
 tlm_result tlm_settings_store(tlm_settings *settings, const tlm_setting_row *row, const char *text,
                               const tlm_setting_source *source, tlm_error *error)
 {
@@ -191,6 +213,7 @@ tlm_result tlm_settings_store(tlm_settings *settings, const tlm_setting_row *row
         [TLM_TYPE_text] = store_text,     [TLM_TYPE_switch] = store_switch,
         [TLM_TYPE_number] = store_number, [TLM_TYPE_level] = store_level,
         [TLM_TYPE_format] = store_format, [TLM_TYPE_list] = store_list,
+        [TLM_TYPE_policy] = store_policy,
     };
     tlm_result result = stores[row->type](settings, row, text, source->place, error);
     if (result == TLM_OK) {
@@ -207,6 +230,7 @@ void tlm_settings_value_text(const tlm_settings *settings, const tlm_setting_row
     switch (row->type) {
     case TLM_TYPE_text:
     case TLM_TYPE_list:
+    case TLM_TYPE_policy:
         (void)snprintf(buffer, size, "%s", *(char *const *)value);
         break;
     case TLM_TYPE_switch:
@@ -232,7 +256,9 @@ void tlm_settings_clear(tlm_settings *settings)
     }
     for (size_t i = 0; i < TLM_SETTING_COUNT; i++) {
         const tlm_setting_row *row = &tlm_setting_rows[i];
-        if (row->type == TLM_TYPE_text || row->type == TLM_TYPE_list) {
+        bool owned = row->type == TLM_TYPE_text || row->type == TLM_TYPE_list ||
+                     row->type == TLM_TYPE_policy;
+        if (owned) {
             free(*(char **)member_of(settings, row));
         }
     }

@@ -2,8 +2,8 @@
 /*
  * Prints the part of a manual page that comes from the table of settings:
  *
- *     tlm-mdoc options daemon|token     the options of a program, as .It items
- *     tlm-mdoc keys                     the keys of the configuration file, as .It items
+ *     tlm-mdoc options daemon|token|tokend     the options of a program, as .It items
+ *     tlm-mdoc keys                            the keys of the configuration file, as .It items
  *
  * Used while building (cmake/TlmManual.cmake); not installed.
  */
@@ -18,6 +18,7 @@ static const struct {
 } programs[] = {
     {"daemon", TLM_PROGRAM_DAEMON},
     {"token", TLM_PROGRAM_TOKEN},
+    {"tokend", TLM_PROGRAM_TOKEND},
 };
 
 static int options_of(const char *name)
@@ -28,7 +29,7 @@ static int options_of(const char *name)
             return fflush(stdout) == 0 ? 0 : 1;
         }
     }
-    (void)fprintf(stderr, "tlm-mdoc: there is no program '%s': daemon or token\n", name);
+    (void)fprintf(stderr, "tlm-mdoc: there is no program '%s': daemon, token or tokend\n", name);
     return 2;
 }
 
@@ -41,6 +42,6 @@ int main(int argc, char **argv)
         tlm_settings_print_mdoc_keys(stdout);
         return fflush(stdout) == 0 ? 0 : 1;
     }
-    (void)fputs("usage: tlm-mdoc options daemon|token\n       tlm-mdoc keys\n", stderr);
+    (void)fputs("usage: tlm-mdoc options daemon|token|tokend\n       tlm-mdoc keys\n", stderr);
     return 2;
 }

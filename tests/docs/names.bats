@@ -63,7 +63,7 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
 
 @test "every configuration key in the documents is in the table" {
     table_keys | sort -u > known
-    grep -ohE '\b(LicenseManager|REST|TPM|Pkcs11|Persistence)\.[A-Z][A-Za-z]+' "${documents[@]}" |
+    grep -ohE '\b(LicenseManager|REST|TPM|Pkcs11|Persistence)(\.[A-Z][A-Za-z0-9]+)+' "${documents[@]}" |
         missing_from known > unknown
     cat unknown
     [ ! -s unknown ]

@@ -608,6 +608,62 @@ static void the_nearest_word_is_near(void **state)
     assert_null(tlm_settings_nearest("word", NULL, 0));
 }
 
+static void sections_stand_in_sections(void **state)
+{
+    load self;
+    put_config(state,
+               "{\"TrustedLicensing\":{\"REST\":{\"ServerPort\":7,\"Tls\":{\"Key\":\"k.pem\"}}}}");
+    assert_int_equal(run_daemon(&self, ""), TLM_OK);
+    assert_string_equal(self.settings.rest_tls_key, "k.pem");
+    assert_int_equal(self.settings.rest_port, 7);
+    assert_string_equal(self.settings.origin_name[TLM_SETTING_rest_tls_key], "REST.Tls.Key");
+    tlm_settings_clear(&self.settings);
+    refuse_file(state, "{\"TrustedLicensing\":{\"REST\":{\"Tls\":{\"Kye\":\"k.pem\"}}}}",
+                "unknown key \"Kye\" in TrustedLicensing.REST.Tls", "did you mean \"Key\"?");
+    refuse_file(state, "{\"TrustedLicensing\":{\"REST\":{\"Tls\":\"k.pem\"}}}",
+                "TrustedLicensing.REST.Tls in", "the form is");
+    refuse_file(state, "{\"TrustedLicensing\":{\"REST\":{\"Tls.Key\":\"k.pem\"}}}",
+                "unknown key \"Tls.Key\" in TrustedLicensing.REST", "");
+}
+
+static void a_policy_is_one_of_four_words(void **state)
+{
+    (void)state;
+    load self;
+    assert_int_equal(run(&self, TLM_PROGRAM_TOKEN, ""), TLM_OK);
+    assert_string_equal(self.settings.vault_policy, "none");
+    tlm_settings_clear(&self.settings);
+    assert_int_equal(run(&self, TLM_PROGRAM_TOKEN, "--vault-policy secureboot"), TLM_OK);
+    assert_string_equal(self.settings.vault_policy, "SecureBoot");
+    tlm_settings_clear(&self.settings);
+    assert_int_equal(run(&self, TLM_PROGRAM_TOKEN, "--vault-policy SecurBoot"), TLM_ERR_SETTING);
+    assert_non_null(strstr(self.error.hint, "did you mean SecureBoot?"));
+    tlm_settings_clear(&self.settings);
+}
+
+static void tokend_has_flags_of_its_own_and_takes_no_words(void **state)
+{
+    (void)state;
+    load self;
+    assert_int_equal(run(&self, TLM_PROGRAM_TOKEND, "--pkcs11-socket /s --max-clients 9"), TLM_OK);
+    assert_string_equal(self.settings.pkcs11_socket, "/s");
+    assert_int_equal(self.settings.max_clients, 9);
+    assert_int_equal(self.settings.max_sessions, 32);
+    assert_int_equal(self.settings.call_timeout, 120);
+    assert_int_equal(self.settings.restart_after, 60000);
+    tlm_settings_clear(&self.settings);
+    assert_int_equal(run(&self, TLM_PROGRAM_TOKEND, "word"), TLM_ERR_SETTING);
+    assert_non_null(strstr(self.error.message, "unexpected argument \"word\""));
+    tlm_settings_clear(&self.settings);
+    assert_int_equal(run(&self, TLM_PROGRAM_TOKEND, "--rest-port 1"), TLM_ERR_SETTING);
+    tlm_settings_clear(&self.settings);
+    put_config(state, "{\"TrustedLicensing\":{\"Pkcs11\":{\"Socket\":\"\"}}}");
+    assert_int_equal(run(&self, TLM_PROGRAM_TOKEND, ""), TLM_ERR_SETTING);
+    assert_non_null(strstr(self.error.message, "is not a text with something in it"));
+    tlm_settings_clear(&self.settings);
+    refuse("--max-clients 9", "unknown flag --max-clients", "--help lists the flags");
+}
+
 #define SETTINGS_TEST(test)                                                                        \
     cmocka_unit_test_setup_teardown(test, settings_setup, directory_teardown)
 
@@ -634,6 +690,9 @@ int main(void)
         SETTINGS_TEST(help_has_every_flag_in_80_columns),
         SETTINGS_TEST(manuals_have_every_row),
         SETTINGS_TEST(printing_shows_values_with_their_origin),
+        SETTINGS_TEST(sections_stand_in_sections),
+        SETTINGS_TEST(a_policy_is_one_of_four_words),
+        SETTINGS_TEST(tokend_has_flags_of_its_own_and_takes_no_words),
         SETTINGS_TEST(the_nearest_word_is_near),
     };
     return cmocka_run_group_tests_name("settings", tests, NULL, NULL);

@@ -29,7 +29,8 @@
 /* Programs a setting applies to; a row of the table holds the union. */
 typedef enum tlm_program {
     TLM_PROGRAM_DAEMON = 1, /* TLLicenseManager */
-    TLM_PROGRAM_TOKEN = 2   /* tlm-token-init */
+    TLM_PROGRAM_TOKEN = 2,  /* tlm-token-init */
+    TLM_PROGRAM_TOKEND = 4  /* tlm-tokend */
 } tlm_program;
 
 /* Where a value came from, for --check-config and for messages. */
@@ -58,6 +59,8 @@ typedef tlm_log_format tlm_setting_format;
 /* A list of texts: a JSON array in the file, separated by commas elsewhere. Kept comma-separated.
  */
 typedef char *tlm_setting_list;
+/* One of the words none, SecureBoot, FirmwareBoot and BootSequence, in this spelling. */
+typedef char *tlm_setting_policy;
 
 typedef struct tlm_settings {
 #define TLM_SETTING_MEMBER(member, type, ...) tlm_setting_##type member;
@@ -81,7 +84,7 @@ typedef struct tlm_settings_outcome {
  * the log. A flag that is given twice counts as given last. With --help and --version only the
  * defaults are filled in.
  *
- * The daemon takes no other words. For TLM_PROGRAM_TOKEN parsing of flags goes on behind the
+ * The servers take no other words. For TLM_PROGRAM_TOKEN parsing of flags goes on behind the
  * subcommand; flags that are not in the table are left to the subcommand through `argv`, which is
  * reordered: settings' flags are taken out, the rest stays in order from outcome->first_argument
  * on, and argv ends there with NULL. "--" and what follows is not looked at.

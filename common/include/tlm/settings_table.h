@@ -11,29 +11,29 @@
  * environment: names in order of precedence, separated by blanks.
  * flag: long name without dashes; a switch that is on by default has its "no-" form here.
  * default: text as it would stand in the environment.
- * minimum, maximum: of numbers; for a text, maximum is its most bytes (0: 4096).
+ * minimum, maximum: of numbers; for a text, its fewest bytes and its most (0: 4096).
  */
-#define TLM_BOTH (TLM_PROGRAM_DAEMON | TLM_PROGRAM_TOKEN)
+#define TLM_SERVERS (TLM_PROGRAM_DAEMON | TLM_PROGRAM_TOKEND)
+#define TLM_ALL (TLM_SERVERS | TLM_PROGRAM_TOKEN)
 
 #define TLM_SETTINGS(ROW)                                                                          \
-    ROW(config, text, "", "TLM_CONFIG", "config", "FILE", "", 0, 0, TLM_BOTH,                      \
+    ROW(config, text, "", "TLM_CONFIG", "config", "FILE", "", 0, 0, TLM_ALL,                       \
         "Configuration file; default TLLicenseManager.json in the configuration directory")        \
     ROW(config_dir, text, "", "TLM_CONFIG_DIR", "config-dir", "DIR",                               \
-        "/etc/asperion/trustedLicensing/config", 0, 0, TLM_BOTH, "Configuration directory")        \
+        "/etc/asperion/trustedLicensing/config", 0, 0, TLM_ALL, "Configuration directory")         \
     ROW(persistence_dir, text, "Persistence.Directory", "TLM_PERSISTENCE_DIR", "persistence-dir",  \
-        "DIR", "/etc/asperion/trustedLicensing/persistence", 0, 0, TLM_BOTH,                       \
+        "DIR", "/etc/asperion/trustedLicensing/persistence", 0, 0, TLM_ALL,                        \
         "Directory of persistence.bin, vault.bin and the token store")                             \
     ROW(log_dir, text, "LicenseManager.LogDirectory", "TLM_LOG_DIR", "log-dir", "DIR",             \
-        "/var/log/asperion/trustedLicensing", 0, 0, TLM_PROGRAM_DAEMON, "Directory of log files")  \
+        "/var/log/asperion/trustedLicensing", 0, 0, TLM_SERVERS, "Directory of log files")         \
     ROW(log_level, level, "LicenseManager.LogLevel", "TLM_LOG_LEVEL", "log-level", "LEVEL",        \
-        "info", 0, 0, TLM_BOTH, "trace, debug, info, warning, error or fatal")                     \
+        "info", 0, 0, TLM_ALL, "trace, debug, info, warning, error or fatal")                      \
     ROW(log_format, format, "LicenseManager.LogFormat", "TLM_LOG_FORMAT", "log-format", "FORMAT",  \
-        "text", 0, 0, TLM_PROGRAM_DAEMON, "text (key=value) or json (one object a line)")          \
+        "text", 0, 0, TLM_SERVERS, "text (key=value) or json (one object a line)")                 \
     ROW(log_max_size, number, "LicenseManager.LogMaxSize", "TLM_LOG_MAX_SIZE", "log-max-size",     \
-        "KIB", "10240", 16, 1048576, TLM_PROGRAM_DAEMON,                                           \
-        "Size in KiB at which the log file is rotated")                                            \
+        "KIB", "10240", 16, 1048576, TLM_SERVERS, "Size in KiB at which the log file is rotated")  \
     ROW(log_keep, number, "LicenseManager.LogKeep", "TLM_LOG_KEEP", "log-keep", "COUNT", "3", 0,   \
-        100, TLM_PROGRAM_DAEMON, "How many rotated log files are kept")                            \
+        100, TLM_SERVERS, "How many rotated log files are kept")                                   \
     ROW(rest_host, text, "REST.ServerAddress", "TLM_REST_HOST", "rest-host", "ADDRESS", "auto", 0, \
         0, TLM_PROGRAM_DAEMON,                                                                     \
         "Address of the REST interface; auto is 0.0.0.0 in a container, else 127.0.0.1")           \
@@ -47,29 +47,60 @@
     ROW(rest_deadline, number, "REST.RequestDeadline", "TLM_REST_DEADLINE", "rest-deadline",       \
         "SECONDS", "10", 1, 300, TLM_PROGRAM_DAEMON,                                               \
         "A request must have arrived whole within this time")                                      \
+    ROW(rest_tls_certificate, text, "REST.Tls.Certificate", "TLM_REST_TLS_CERTIFICATE",            \
+        "rest-tls-certificate", "FILE|URI", "", 0, 0, TLM_PROGRAM_DAEMON,                          \
+        "Certificate chain of the REST interface, a PEM file or a pkcs11: URI; turns HTTPS on")    \
+    ROW(rest_tls_key, text, "REST.Tls.Key", "TLM_REST_TLS_KEY", "rest-tls-key", "FILE|URI", "", 0, \
+        0, TLM_PROGRAM_DAEMON, "Private key of that certificate, a PEM file or a pkcs11: URI")     \
+    ROW(rest_tls_client_ca, text, "REST.Tls.ClientCa", "TLM_REST_TLS_CLIENT_CA",                   \
+        "rest-tls-client-ca", "FILE", "", 0, 0, TLM_PROGRAM_DAEMON,                                \
+        "PEM file of the authorities whose client certificates are asked for")                     \
     ROW(tpm_enabled, switch, "TPM.Enabled", "TPM_ENABLED", "no-tpm", "", "true", 0, 0,             \
         TLM_PROGRAM_DAEMON, "Run without a TPM: on a SoftHSM token, else on a local key")          \
-    ROW(tcti, text, "TPM.Tcti", "TLM_TCTI TSS2_TCTI", "tcti", "TCTI", "", 0, 0, TLM_BOTH,          \
+    ROW(tcti, text, "TPM.Tcti", "TLM_TCTI TSS2_TCTI", "tcti", "TCTI", "", 0, 0, TLM_ALL,           \
         "How to reach the TPM, for example device:/dev/tpmrm0; nothing else is tried then")        \
-    ROW(tpm_device, text, "TPM.Device", "TPM_DEVICE", "tpm-device", "PATH", "", 0, 0, TLM_BOTH,    \
+    ROW(tpm_device, text, "TPM.Device", "TPM_DEVICE", "tpm-device", "PATH", "", 0, 0, TLM_ALL,     \
         "TPM device node; the same as --tcti device:PATH")                                         \
-    ROW(tpm_host, text, "TPM.Host", "TPM_HOST", "tpm-host", "HOST", "", 0, 0, TLM_BOTH,            \
+    ROW(tpm_host, text, "TPM.Host", "TPM_HOST", "tpm-host", "HOST", "", 0, 0, TLM_ALL,             \
         "Host of a swtpm socket; with --tpm-port the same as --tcti swtpm:host=,port=")            \
-    ROW(tpm_port, number, "TPM.Port", "TPM_PORT", "tpm-port", "PORT", "2321", 1, 65534, TLM_BOTH,  \
+    ROW(tpm_port, number, "TPM.Port", "TPM_PORT", "tpm-port", "PORT", "2321", 1, 65534, TLM_ALL,   \
         "Port of a swtpm socket, used with --tpm-host")                                            \
     ROW(tpm_priority, list, "TPM.DevicePriority", "TLM_TPM_PRIORITY", "tpm-priority", "LIST",      \
-        "device:/dev/tpmrm0,tabrmd", 0, 0, TLM_BOTH,                                               \
+        "device:/dev/tpmrm0,tabrmd", 0, 0, TLM_ALL,                                                \
         "Order in which TPM interfaces are tried when none is named")                              \
+    ROW(vault_policy, policy, "Persistence.VaultPolicy", "TLM_VAULT_POLICY", "vault-policy",       \
+        "POLICY", "none", 0, 0, TLM_PROGRAM_TOKEN,                                                 \
+        "Boot state that the sealed secrets need: none, SecureBoot, FirmwareBoot or BootSequence") \
     ROW(token_store, text, "Pkcs11.Store", "TLM_TOKEN_STORE", "token-store", "DIR", "", 0, 0,      \
-        TLM_BOTH, "Directory of the token store; default token in the persistence directory")      \
+        TLM_ALL, "Directory of the token store; default token in the persistence directory")       \
     ROW(token_label, text, "Pkcs11.Label", "TLM_TOKEN_LABEL", "token-label", "LABEL", "tlm", 0,    \
-        32, TLM_BOTH, "Label of the token, at most 32 bytes, and 31 for one in a TPM")             \
+        32, TLM_ALL, "Label of the token, at most 32 bytes, and 31 for one in a TPM")              \
     ROW(pkcs11_module, text, "Pkcs11.Module", "TLM_PKCS11_MODULE", "pkcs11-module", "FILE", "", 0, \
-        0, TLM_PROGRAM_DAEMON, "A PKCS#11 module instead of the provisioned token store")          \
+        0, TLM_SERVERS, "A PKCS#11 module instead of the provisioned token store")                 \
     ROW(pkcs11_token, text, "Pkcs11.Token", "TLM_PKCS11_TOKEN", "pkcs11-token", "URI", "", 0, 0,   \
-        TLM_PROGRAM_DAEMON, "pkcs11: URI (RFC 7512) of the token in that module")                  \
+        TLM_SERVERS, "pkcs11: URI (RFC 7512) of the token in that module")                         \
     ROW(pkcs11_pin_file, text, "Pkcs11.PinFile", "TLM_PKCS11_PIN_FILE", "pkcs11-pin-file", "FILE", \
-        "", 0, 0, TLM_PROGRAM_DAEMON, "File of mode 0600 with the PIN for that module")
+        "", 0, 0, TLM_SERVERS, "File of mode 0600 with the PIN for that module")                   \
+    ROW(pkcs11_socket, text, "Pkcs11.Socket", "TLM_PKCS11_SOCKET", "pkcs11-socket", "PATH",        \
+        "/run/tlm/pkcs11.sock", 1, 107, TLM_SERVERS,                                               \
+        "Unix socket on which tlm-tokend serves the token")                                        \
+    ROW(start_tokend, switch, "Pkcs11.StartTokend", "TLM_START_TOKEND", "no-start-tokend", "",     \
+        "true", 0, 0, TLM_PROGRAM_DAEMON, "Start no tlm-tokend where nobody serves the socket")    \
+    ROW(access_file, text, "Pkcs11.AccessFile", "TLM_ACCESS_FILE", "access-file", "FILE", "", 0,   \
+        0, TLM_PROGRAM_TOKEND,                                                                     \
+        "Table of who may use which keys; default access.json in the configuration directory")     \
+    ROW(max_clients, number, "Pkcs11.MaxClients", "TLM_MAX_CLIENTS", "max-clients", "COUNT", "64", \
+        4, 4096, TLM_PROGRAM_TOKEND,                                                               \
+        "How many connections are served at a time, and a quarter of them for each user")          \
+    ROW(max_sessions, number, "Pkcs11.MaxSessions", "TLM_MAX_SESSIONS", "max-sessions", "COUNT",   \
+        "32", 1, 4096, TLM_PROGRAM_TOKEND,                                                         \
+        "How many PKCS#11 sessions each connection may have open")                                 \
+    ROW(call_timeout, number, "Pkcs11.CallTimeout", "TLM_CALL_TIMEOUT", "call-timeout", "SECONDS", \
+        "120", 1, 3600, TLM_PROGRAM_TOKEND,                                                        \
+        "A call of the token's module that takes longer ends the program, to be started afresh")   \
+    ROW(restart_after, number, "Pkcs11.RestartAfter", "TLM_RESTART_AFTER", "restart-after",        \
+        "OPERATIONS", "60000", 10, 1000000000, TLM_PROGRAM_TOKEND,                                 \
+        "The token's module is torn down and brought back after so many operations")
 
 enum {
 #define TLM_SETTING_INDEX(member, ...) TLM_SETTING_##member,
