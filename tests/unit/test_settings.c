@@ -661,7 +661,7 @@ static void tokend_has_flags_of_its_own_and_takes_no_words(void **state)
     assert_int_equal(run(&self, TLM_PROGRAM_TOKEND, ""), TLM_ERR_SETTING);
     assert_non_null(strstr(self.error.message, "is not a text with something in it"));
     tlm_settings_clear(&self.settings);
-    refuse("--max-clients 9", "unknown flag --max-clients", "--help lists the flags");
+    refuse("--max-clients 9", "unknown flag \"--max-clients\"", "--help lists the flags");
 }
 
 #define SETTINGS_TEST(test)                                                                        \
