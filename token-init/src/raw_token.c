@@ -303,3 +303,24 @@ tlm_result tlm_raw_list(tlm_raw_token *raw, tlm_object_entry objects[TLM_OBJECTS
     }
     return result;
 }
+
+tlm_result tlm_raw_remove_nameless(tlm_raw_token *raw, size_t *removed, tlm_error *error)
+{
+    CK_OBJECT_HANDLE handles[TLM_OBJECTS_MAX];
+    CK_ULONG found = 0;
+    *removed = 0;
+    tlm_result result = find_objects(raw, NULL, 0, handles, &found, error);
+    for (CK_ULONG i = 0; result == TLM_OK && i < found; i++) {
+        tlm_object_entry entry;
+        if (!read_entry(raw, handles[i], &entry) || entry.label[0] != '\0' || entry.id[0] != '\0') {
+            continue;
+        }
+        CK_RV rv = raw->calls->C_DestroyObject(raw->session, handles[i]);
+        if (rv != CKR_OK) {
+            result = tlm_error_set_rv(error, rv, "C_DestroyObject", "of an object without a name");
+        } else {
+            (*removed)++;
+        }
+    }
+    return result;
+}

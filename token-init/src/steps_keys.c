@@ -15,9 +15,19 @@
 #define RSA_BITS_BETTER 3072U
 #define CERTIFICATE_DAYS 7305U /* 20 years */
 
+static tlm_result remove_nameless(tlm_raw_token *raw, tlm_error *error)
+{
+    size_t removed = 0;
+    tlm_result result = tlm_raw_remove_nameless(raw, &removed, error);
+    if (removed > 0) {
+        tlm_log(TLM_LOG_WARNING, "torn_object_removed", "count=%zu", removed);
+    }
+    return result;
+}
+
 /*
  * Whether the pair is there whole. A run that was killed between two C_CreateObject leaves half of
- * it, which nobody has used yet: it is removed.
+ * it, or an object without a name, which nobody has used yet: it is removed.
  */
 static tlm_result clear_halves(tlm_job *job, const char *label, bool *whole, tlm_error *error)
 {
@@ -30,6 +40,9 @@ static tlm_result clear_halves(tlm_job *job, const char *label, bool *whole, tlm
     }
     if (result == TLM_OK) {
         result = tlm_raw_login(raw, job->store.label, job->secrets.user_pin, error);
+    }
+    if (result == TLM_OK && !job->store.complete) {
+        result = remove_nameless(raw, error);
     }
     if (result == TLM_OK) {
         result = tlm_raw_count(raw, label, &census, error);

@@ -102,6 +102,18 @@ teardown() {
     done
 }
 
+@test "what a killed run left without a name is removed" {
+    [ "$kind" = softhsm ] || return 0 # tpm2-pkcs11 writes an object in one transaction
+    run "$PROVISION_KILLED" srk "$kind" "$persistence"
+    [ "$status" -eq 137 ]
+    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -outform DER -out "$work/torn.der" 2> /dev/null
+    pkcs11 --write-object "$work/torn.der" --type privkey
+    pkcs11 -O > "$work/objects"
+    [ "$(grep -c '^Private Key Object; ' "$work/objects")" -eq 2 ]
+    run -0 "$TOKEN_INIT" provision --rsa-bits 2048
+    assert_usable
+}
+
 @test "two at once: one does it, the other waits or says so" {
     provision > "$work/first" 2>&1 3>&- &
     first=$!

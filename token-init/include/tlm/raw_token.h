@@ -64,6 +64,14 @@ TLM_CHECKED tlm_result tlm_raw_count(tlm_raw_token *raw, const char *label, tlm_
 /* After tlm_raw_login: destroys the objects that have the label. */
 TLM_CHECKED tlm_result tlm_raw_remove(tlm_raw_token *raw, const char *label, tlm_error *error);
 
+/*
+ * After tlm_raw_login: destroys the objects that have neither label nor id; *removed counts them.
+ * SoftHSM leaves one where it is killed while it writes a key. Only for a token that is not
+ * complete: none of ours is without a name.
+ */
+TLM_CHECKED tlm_result tlm_raw_remove_nameless(tlm_raw_token *raw, size_t *removed,
+                                               tlm_error *error);
+
 /* After tlm_raw_login: the objects this login sees, at most TLM_OBJECTS_MAX. */
 TLM_CHECKED tlm_result tlm_raw_list(tlm_raw_token *raw, tlm_object_entry objects[TLM_OBJECTS_MAX],
                                     size_t *count, tlm_error *error);
