@@ -108,24 +108,31 @@ static tlm_result read_all(int file, const char *path, size_t expected, size_t m
     return result;
 }
 
-tlm_result tlm_file_read(const char *path, size_t max, char **data, size_t *size, tlm_error *error)
+static tlm_result check_owner(const char *path, const char *what, const struct stat *info,
+                              tlm_error *error)
 {
-    if (path == NULL || data == NULL || size == NULL || max > SIZE_MAX / 2) {
-        return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL, "reading a file without name or limit");
-    }
-    int file = -1;
-    struct stat info = {0};
-    tlm_result result = open_regular(path, &file, &info, error);
-    if (result != TLM_OK) {
+    if (info->st_uid != 0 && info->st_uid != geteuid()) {
+        tlm_result result = tlm_error_set(error, TLM_ERR_PERMISSION, NULL,
+                                          "%s %s and belongs to uid %u, neither to root nor to "
+                                          "uid %u",
+                                          path, what, (unsigned)info->st_uid, (unsigned)geteuid());
+        tlm_error_set_hint(error, "sudo chown %u %s", (unsigned)geteuid(), path);
         return result;
     }
-    if (info.st_size > 0 && (size_t)info.st_size > max) {
-        result = too_large(path, max, error);
-    } else {
-        result = read_all(file, path, (size_t)info.st_size, max, data, size, error);
+    return TLM_OK;
+}
+
+static tlm_result check_trusted(const char *path, const struct stat *info, tlm_error *error)
+{
+    if ((info->st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        tlm_result result = tlm_error_set(
+            error, TLM_ERR_PERMISSION, NULL,
+            "%s says who may do what and has mode %04o: others than its owner can write to it",
+            path, (unsigned)(info->st_mode & 07777U));
+        tlm_error_set_hint(error, "chmod go-w %s", path);
+        return result;
     }
-    (void)close(file);
-    return result;
+    return check_owner(path, "says who may do what", info, error);
 }
 
 static tlm_result check_private(const char *path, const struct stat *info, tlm_error *error)
@@ -138,15 +145,43 @@ static tlm_result check_private(const char *path, const struct stat *info, tlm_e
         tlm_error_set_hint(error, "chmod 600 %s", path);
         return result;
     }
-    if (info->st_uid != 0 && info->st_uid != geteuid()) {
-        tlm_result result =
-            tlm_error_set(error, TLM_ERR_PERMISSION, NULL,
-                          "%s holds a secret and belongs to uid %u, neither to root nor to uid %u",
-                          path, (unsigned)info->st_uid, (unsigned)geteuid());
-        tlm_error_set_hint(error, "sudo chown %u %s", (unsigned)geteuid(), path);
+    return check_owner(path, "holds a secret", info, error);
+}
+
+static tlm_result read_file(const char *path, size_t max, bool trusted, char **data, size_t *size,
+                            tlm_error *error)
+{
+    if (path == NULL || data == NULL || size == NULL || max > SIZE_MAX / 2) {
+        return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL, "reading a file without name or limit");
+    }
+    int file = -1;
+    struct stat info = {0};
+    tlm_result result = open_regular(path, &file, &info, error);
+    if (result != TLM_OK) {
         return result;
     }
-    return TLM_OK;
+    if (trusted) {
+        result = check_trusted(path, &info, error);
+    }
+    if (result == TLM_OK && info.st_size > 0 && (size_t)info.st_size > max) {
+        result = too_large(path, max, error);
+    }
+    if (result == TLM_OK) {
+        result = read_all(file, path, (size_t)info.st_size, max, data, size, error);
+    }
+    (void)close(file);
+    return result;
+}
+
+tlm_result tlm_file_read(const char *path, size_t max, char **data, size_t *size, tlm_error *error)
+{
+    return read_file(path, max, false, data, size, error);
+}
+
+tlm_result tlm_file_read_trusted(const char *path, size_t max, char **data, size_t *size,
+                                 tlm_error *error)
+{
+    return read_file(path, max, true, data, size, error);
 }
 
 static tlm_result fill_secret(int file, const char *path, tlm_secret *secret, tlm_error *error)

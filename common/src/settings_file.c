@@ -1,43 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "settings_internal.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <tlm/json.h>
 
 /* A place in a message: key and path; a longer one is cut, as the message would be. */
 #define PLACE_MAX 480U
 #define SECTION_MAX 32U
 #define OBJECT_HINT "the form is {\"" TLM_SETTINGS_ROOT "\": {\"REST\": {\"ServerPort\": 52014}}}"
 
-static const char *type_name(const json_t *value)
-{
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        return "an object";
-    case JSON_ARRAY:
-        return "an array";
-    case JSON_STRING:
-        return "a string";
-    case JSON_INTEGER:
-        return "an integer";
-    case JSON_REAL:
-        return "a number with a fraction or exponent";
-    case JSON_TRUE:
-    case JSON_FALSE:
-        return "a boolean";
-    case JSON_NULL:
-        return "null";
-    }
-    return "something else";
-}
-
 static tlm_result wrong_type(const char *place, const json_t *value, const char *expected,
                              const char *hint, tlm_error *error)
 {
-    return tlm_error_set(error, TLM_ERR_SETTING, hint, "%s is %s, not %s", place, type_name(value),
-                         expected);
+    return tlm_error_set(error, TLM_ERR_SETTING, hint, "%s is %s, not %s", place,
+                         tlm_json_type(value), expected);
 }
 
 /* An array of strings as one comma-separated text; the caller frees it. */
@@ -51,7 +30,7 @@ static tlm_result join(const json_t *array, const char *place, char **joined, tl
         if (!json_is_string(item) || json_string_length(item) == 0) {
             return tlm_error_set(error, TLM_ERR_SETTING, "write it as [\"…\", \"…\"]",
                                  "%s: entry %zu is %s, not a string with something in it", place,
-                                 index + 1, json_is_string(item) ? "empty" : type_name(item));
+                                 index + 1, json_is_string(item) ? "empty" : tlm_json_type(item));
         }
         size += json_string_length(item) + 1; /* the file's maximum bounds the sum */
     }
@@ -131,19 +110,7 @@ static tlm_result unknown_key(const char *parent, const char *name, const char *
     char quoted[128];
     tlm_result result = tlm_error_set(error, TLM_ERR_SETTING, NULL, "unknown key %s in %s in %s",
                                       tlm_log_quote(name, quoted, sizeof quoted), parent, path);
-    const char *nearest = tlm_settings_nearest(name, known, count);
-    if (nearest != NULL) {
-        tlm_error_set_hint(error, "did you mean \"%s\"?", nearest);
-        return result;
-    }
-    char list[256];
-    size_t used = 0;
-    list[0] = '\0';
-    for (size_t i = 0; i < count && used < sizeof list; i++) {
-        int done = snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", known[i]);
-        used += done > 0 ? (size_t)done : 0;
-    }
-    tlm_error_set_hint(error, "known there: %s", list);
+    tlm_settings_suggest(name, known, count, error);
     return result;
 }
 
@@ -294,22 +261,11 @@ tlm_result tlm_settings_parse(const char *data, size_t size, const char *path,
                              "%s is larger than the %zu bytes of a configuration file", path,
                              TLM_SETTINGS_FILE_MAX);
     }
-    json_error_t cause;
-    json_t *root = json_loadb(data, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &cause);
-    if (root == NULL) {
-        /* The parser quotes from the file: nothing there shall steer a terminal. */
-        for (char *at = cause.text; *at != '\0'; at++) {
-            if (*at < 0x20 || *at > 0x7e) {
-                *at = '?';
-            }
-        }
-        tlm_result result =
-            tlm_error_set(error, TLM_ERR_SETTING, NULL, "%s, line %d, column %d: %s", path,
-                          cause.line, cause.column, cause.text);
-        tlm_error_set_hint(error, "mend the JSON there; to check it: jq . %s", path);
-        return result;
+    json_t *root = NULL;
+    tlm_result result = tlm_json_read(data, size, path, &root, error);
+    if (result == TLM_OK) {
+        result = parse_root(root, path, settings, error);
     }
-    tlm_result result = parse_root(root, path, settings, error);
     json_decref(root);
     return result;
 }

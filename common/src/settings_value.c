@@ -327,3 +327,22 @@ const char *tlm_settings_nearest(const char *word, const char *const candidates[
     }
     return nearest;
 }
+
+void tlm_settings_suggest(const char *word, const char *const candidates[], size_t count,
+                          tlm_error *error)
+{
+    const char *nearest = tlm_settings_nearest(word, candidates, count);
+    if (nearest != NULL) {
+        tlm_error_set_hint(error, "did you mean \"%s\"?", nearest);
+        return;
+    }
+    char list[256];
+    size_t used = 0;
+    list[0] = '\0';
+    for (size_t i = 0; i < count && used < sizeof list; i++) {
+        int done =
+            snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", candidates[i]);
+        used += done > 0 ? (size_t)done : 0;
+    }
+    tlm_error_set_hint(error, "known there: %s", list);
+}

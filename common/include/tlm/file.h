@@ -28,7 +28,15 @@ TLM_CHECKED tlm_result tlm_file_read(const char *path, size_t max, char **data, 
                                      tlm_error *error);
 
 /*
- * The same into a secret; `max` is at most TLM_SECRET_MAX. Refuses (TLM_ERR_PERMISSION, with the
+ * The same for a file that decides who may do what: TLM_ERR_PERMISSION, with the chmod or chown
+ * that mends it, where others than its owner may write to it, or where it belongs neither to root
+ * nor to the effective user.
+ */
+TLM_CHECKED tlm_result tlm_file_read_trusted(const char *path, size_t max, char **data,
+                                             size_t *size, tlm_error *error);
+
+/*
+ * Reads into a secret; `max` is at most TLM_SECRET_MAX. Refuses (TLM_ERR_PERMISSION, with the
  * chmod or chown that mends it) a file that others than its owner can use, and one that belongs
  * neither to root nor to the effective user. An empty file is TLM_ERR_FORMAT.
  */

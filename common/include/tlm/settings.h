@@ -111,4 +111,8 @@ void tlm_settings_print_mdoc_keys(FILE *stream);
  */
 const char *tlm_settings_nearest(const char *word, const char *const candidates[], size_t count);
 
+/* Makes the error's hint name the candidate nearest to a wrong `word`, or all that there are. */
+void tlm_settings_suggest(const char *word, const char *const candidates[], size_t count,
+                          tlm_error *error);
+
 #endif
