@@ -14,10 +14,10 @@
 
 #include <tlm/file.h>
 #include <tlm/log.h>
+#include <tlm/notify.h>
 
 #include "daemon_setup.h"
 #include "documents.h"
-#include "notify.h"
 
 #define SWEEP_MS 1000
 #define DRAIN_MS 3000

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "notify.h"
+#include <tlm/notify.h>
 
 static char directory[] = "/tmp/tlm-notify.XXXXXX";
 

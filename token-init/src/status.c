@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <tlm/status.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <tlm/raw_token.h>
 #include <tlm/tpm2_store.h>
+#include <tlm/tpm_json.h>
 
 #include "job.h"
 
@@ -132,50 +132,26 @@ static json_t *tcti_to_json(const status *self)
                      used != NULL && used->simulated, "passedOver", passed);
 }
 
-static json_t *handle_to_json(status *self, uint32_t handle, const char *text)
+static json_t *handle_to_json(status *self, uint32_t handle)
 {
     tlm_error error = {0};
     tlm_tpm_object object = {0};
-    char name[2 * TLM_TPM_NAME_MAX + 1] = "";
     if (tlm_tpm_read_object(self->job.tpm, handle, &object, &error) != TLM_OK) {
         add_error(self, &error);
     }
-    tlm_tpm_name_text(&object.name, name);
     json_t *ours = json_null();
     if (handle == TLM_HANDLE_SRK && (self->name_known || !object.present)) {
         ours = json_boolean(object.present && tlm_tpm_name_equal(&object.name, &self->name));
     }
-    return json_pack("{s:s, s:b, s:o, s:o, s:o}", "handle", text, "present", object.present, "ours",
-                     ours, "name", text_or_null(name), "type", text_or_null(object.type));
+    return tlm_tpm_object_to_json(handle, &object, ours);
 }
 
 static json_t *facts_to_json(status *self, const tlm_tpm_facts *facts)
 {
-    json_t *pcr = json_object();
-    for (size_t i = 0; i < TLM_TPM_PCR_COUNT; i++) {
-        char index[12];
-        (void)snprintf(index, sizeof index, "%u", facts->pcr[i].index);
-        if (facts->pcr[i].sha256[0] != '\0') {
-            (void)json_object_set_new(pcr, index, json_string(facts->pcr[i].sha256));
-        }
-    }
-    json_t *persistent = json_array();
-    for (size_t i = 0; i < facts->persistent_count; i++) {
-        char handle[16];
-        (void)snprintf(handle, sizeof handle, "0x%08X", facts->persistent[i]);
-        (void)json_array_append_new(persistent, json_string(handle));
-    }
     json_t *handles = json_array();
-    (void)json_array_append_new(handles, handle_to_json(self, TLM_HANDLE_SRK, "0x810003E8"));
-    (void)json_array_append_new(handles, handle_to_json(self, TLM_HANDLE_SEAL, "0x810003E9"));
-    return json_pack(
-        "{s:b, s:s, s:s, s:s, s:b, s:{s:I, s:I, s:I, s:I, s:b}, s:b, s:{s:o}, s:o, s:o}",
-        "connected", true, "manufacturer", facts->manufacturer, "vendor", facts->vendor, "firmware",
-        facts->firmware, "simulated", facts->simulated, "lockout", "counter",
-        (json_int_t)facts->lockout_counter, "maxTries", (json_int_t)facts->max_tries,
-        "recoverySeconds", (json_int_t)facts->recovery_seconds, "lockoutRecoverySeconds",
-        (json_int_t)facts->lockout_recovery_seconds, "inLockout", facts->in_lockout, "ownerAuthSet",
-        facts->owner_auth_set, "pcr", "sha256", pcr, "handles", handles, "persistent", persistent);
+    (void)json_array_append_new(handles, handle_to_json(self, TLM_HANDLE_SRK));
+    (void)json_array_append_new(handles, handle_to_json(self, TLM_HANDLE_SEAL));
+    return tlm_tpm_facts_to_json(facts, handles);
 }
 
 static json_t *tpm_to_json(status *self)

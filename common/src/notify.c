@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "notify.h"
+#include <tlm/notify.h>
 
 #include <stdarg.h>
 #include <stddef.h>
