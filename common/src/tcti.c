@@ -27,7 +27,7 @@ void tlm_tcti_split(const char *conf, char *name, size_t size, const char **rest
     *rest = colon != NULL ? colon + 1 : conf + strlen(conf);
 }
 
-static bool is_simulated(const char *conf)
+bool tlm_tcti_is_simulated(const char *conf)
 {
     static const char *const names[] = {"swtpm", "mssim", "libtpms"};
     char name[32];
@@ -87,7 +87,7 @@ static tlm_result add(tlm_tcti_list *list, char *conf, const char *origin, bool 
                              "%s names more than %d TPM interfaces", origin, TLM_TCTI_MAX);
     }
     list->items[list->count++] =
-        (tlm_tcti){.conf = conf, .origin = origin, .named = named, .simulated = is_simulated(conf)};
+        (tlm_tcti){.conf = conf, .origin = origin, .named = named, .simulated = tlm_tcti_is_simulated(conf)};
     return TLM_OK;
 }
 

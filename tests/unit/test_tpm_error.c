@@ -124,8 +124,9 @@ static void waits_for_a_busy_resource_manager(void **state)
 static void stops_waiting_after_ten_seconds(void **state)
 {
     (void)state;
-    static const TSS2_RC busy[] = {TPM2_RC_RETRY, TPM2_RC_YIELDED, TPM2_RC_TESTING};
-    for (size_t i = 0; i < 3; i++) {
+    static const TSS2_RC busy[] = {TPM2_RC_RETRY, TPM2_RC_YIELDED, TPM2_RC_TESTING,
+                                   TPM2_RC_NV_RATE};
+    for (size_t i = 0; i < sizeof busy / sizeof busy[0]; i++) {
         assert_int_equal(reset(NULL), 0);
         answer(busy[i]);
         tlm_error error = {0};
@@ -203,6 +204,7 @@ static void names_code_and_remedy(void **state)
         {TPM2_RC_AUTH_FAIL | TPM2_RC_S | TPM2_RC_1, TLM_ERR_PERMISSION, "--owner-auth-file"},
         {TPM2_RC_HIERARCHY | TPM2_RC_H | TPM2_RC_1, TLM_ERR_PERMISSION, "firmware"},
         {TPM2_RC_TESTING, TLM_ERR_TIMEOUT, "tpm2_selftest"},
+        {TPM2_RC_NV_RATE, TLM_ERR_TIMEOUT, "spares its memory"},
         {TPM2_RC_FAILURE, TLM_ERR_TPM, "off and on"},
         {TPM2_RC_SIZE, TLM_ERR_TPM, ""},
         {TSS2_TCTI_RC_IO_ERROR, TLM_ERR_TPM_UNAVAILABLE, "doctor"},

@@ -134,6 +134,23 @@ tlm_result tlm_tpm_open(const tlm_settings *settings, tlm_tcti_list *list, const
     return none_left(list, error);
 }
 
+tlm_result tlm_tpm_open_tcti(const char *tcti, tlm_tpm **tpm, tlm_error *error)
+{
+    *tpm = NULL;
+    char *conf = tcti != NULL ? strdup(tcti) : NULL;
+    if (conf == NULL) {
+        return tlm_error_set(error, tcti == NULL ? TLM_ERR_ARGUMENT : TLM_ERR_MEMORY, NULL,
+                             "no TPM interface is named, or memory is out");
+    }
+    const tlm_tcti candidate = {.conf = conf,
+                                .origin = "the interface found before",
+                                .named = true,
+                                .simulated = tlm_tcti_is_simulated(conf)};
+    tlm_result result = connect_candidate(&candidate, tpm, error);
+    free(conf);
+    return result;
+}
+
 void tlm_tpm_close(tlm_tpm **tpm)
 {
     if (tpm == NULL || *tpm == NULL) {

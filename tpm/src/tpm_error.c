@@ -37,6 +37,8 @@ static const struct {
     {TPM2_RC_YIELDED, TLM_ERR_TIMEOUT, "the TPM stayed busy; try again in a minute"},
     {TPM2_RC_TESTING, TLM_ERR_TIMEOUT,
      "the TPM is still testing itself; try again in a minute, or run: tpm2_selftest --fulltest"},
+    {TPM2_RC_NV_RATE, TLM_ERR_TIMEOUT,
+     "the TPM spares its memory and takes no more writes now; try again in a minute"},
     {TPM2_RC_FAILURE, TLM_ERR_TPM,
      "the TPM is in failure mode; switch the machine off and on (a restart is not enough)"},
     {TPM2_RC_INITIALIZE, TLM_ERR_TPM, "the TPM was not started; run: tpm2_startup -c"},
@@ -45,7 +47,8 @@ static const struct {
 bool tlm_tpm_again(tlm_tpm_wait *wait, TSS2_RC rc)
 {
     TSS2_RC base = tlm_tpm_rc_base(rc);
-    if (base != TPM2_RC_RETRY && base != TPM2_RC_YIELDED && base != TPM2_RC_TESTING) {
+    if (base != TPM2_RC_RETRY && base != TPM2_RC_YIELDED && base != TPM2_RC_TESTING &&
+        base != TPM2_RC_NV_RATE) {
         return false;
     }
     if (wait->waited_ms >= TLM_TPM_WAIT_MS) {

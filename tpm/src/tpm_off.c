@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The TPM's side of a build with -DTPM_ON=OFF: it says so, and nothing else. */
+#include <tlm/counter.h>
 #include <tlm/primary.h>
 #include <tlm/tpm.h>
 
@@ -16,6 +17,13 @@ tlm_result tlm_tpm_open(const tlm_settings *settings, tlm_tcti_list *list, const
     (void)settings;
     (void)list;
     *used = NULL;
+    *tpm = NULL;
+    return lacking(error);
+}
+
+tlm_result tlm_tpm_open_tcti(const char *tcti, tlm_tpm **tpm, tlm_error *error)
+{
+    (void)tcti;
     *tpm = NULL;
     return lacking(error);
 }
@@ -106,5 +114,54 @@ tlm_result tlm_tpm_serialize(tlm_tpm *tpm, uint32_t handle, unsigned char blob[T
     (void)handle;
     (void)blob;
     (void)size;
+    return lacking(error);
+}
+
+tlm_result tlm_counter_read_state(tlm_tpm *tpm, tlm_counter_state *state, tlm_error *error)
+{
+    (void)tpm;
+    (void)state;
+    return lacking(error);
+}
+
+tlm_result tlm_counter_define(tlm_tpm *tpm, bool replace, bool *changed, tlm_error *error)
+{
+    (void)tpm;
+    (void)replace;
+    *changed = false;
+    return lacking(error);
+}
+
+tlm_result tlm_counter_undefine(tlm_tpm *tpm, tlm_error *error)
+{
+    (void)tpm;
+    return lacking(error);
+}
+
+tlm_result tlm_counter_open(tlm_tpm *tpm, tlm_counter *counter, tlm_error *error)
+{
+    (void)tpm;
+    (void)counter;
+    return lacking(error);
+}
+
+tlm_result tlm_counter_next(tlm_tpm *tpm, tlm_counter *counter, uint64_t *value, tlm_error *error)
+{
+    (void)tpm;
+    (void)counter;
+    (void)value;
+    return lacking(error);
+}
+
+void tlm_counter_close(tlm_tpm *tpm, tlm_counter *counter)
+{
+    (void)tpm; /* never opened */
+    (void)counter;
+}
+
+tlm_result tlm_tpm_read_clock(tlm_tpm *tpm, tlm_tpm_clock *clock, tlm_error *error)
+{
+    (void)tpm;
+    (void)clock;
     return lacking(error);
 }

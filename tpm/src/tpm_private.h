@@ -34,12 +34,12 @@ typedef struct tlm_tpm_wait {
 #define TLM_FIRST_TRANSIENT 0x80000000U
 #define TLM_FIRST_PERSISTENT 0x81000000U
 
-/* How long RETRY, YIELDED and TESTING are waited out, all attempts together. */
+/* How long RETRY, YIELDED, TESTING and NV_RATE are waited out, all attempts together. */
 #define TLM_TPM_WAIT_MS 10000U
 
 /*
- * Whether to send the command again: true, after a pause, for TPM_RC_RETRY, TPM_RC_YIELDED and
- * TPM_RC_TESTING until TLM_TPM_WAIT_MS have passed; false for everything else.
+ * Whether to send the command again: true, after a pause, for TPM_RC_RETRY, TPM_RC_YIELDED,
+ * TPM_RC_TESTING and TPM_RC_NV_RATE until TLM_TPM_WAIT_MS have passed; false for everything else.
  */
 bool tlm_tpm_again(tlm_tpm_wait *wait, TSS2_RC rc);
 

@@ -64,4 +64,7 @@ const tlm_tcti *tlm_tcti_choose(tlm_tcti_list *list);
 
 void tlm_tcti_list_clear(tlm_tcti_list *list);
 
+/* Whether the interface is one of a software TPM: a socket of swtpm or mssim, or libtpms itself. */
+bool tlm_tcti_is_simulated(const char *conf);
+
 #endif

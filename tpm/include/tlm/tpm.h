@@ -39,6 +39,12 @@ typedef struct tlm_tpm tlm_tpm;
 TLM_CHECKED tlm_result tlm_tpm_open(const tlm_settings *settings, tlm_tcti_list *list,
                                     const tlm_tcti **used, tlm_tpm **tpm, tlm_error *error);
 
+/*
+ * Opens the one interface `tcti` ("device:/dev/tpmrm0", "swtpm:path=/…"), for who opens again what
+ * tlm_tpm_open or tlm_tcti_choose found. The error is that of the interface itself.
+ */
+TLM_CHECKED tlm_result tlm_tpm_open_tcti(const char *tcti, tlm_tpm **tpm, tlm_error *error);
+
 /* Accepts NULL and a NULL tpm, and sets the caller's pointer to NULL. */
 void tlm_tpm_close(tlm_tpm **tpm);
 
