@@ -77,19 +77,11 @@ static void append_wrapped(buffer *to, buffer *content, int tag, int class)
     *content = (buffer){.data = NULL};
 }
 
-/* AlgorithmIdentifier: ecdsa-with-SHA256 (RFC 5758) or sha256WithRSAEncryption (RFC 4055). */
 static void append_algorithm(buffer *to, EVP_PKEY *public)
 {
-    bool rsa = EVP_PKEY_is_a(public, "RSA") == 1;
-    X509_ALGOR *algorithm = X509_ALGOR_new();
+    X509_ALGOR *algorithm = tlm_x509_algorithm(public);
     unsigned char *der = NULL;
-    int size = -1;
-    if (algorithm != NULL &&
-        X509_ALGOR_set0(algorithm,
-                        OBJ_nid2obj(rsa ? NID_sha256WithRSAEncryption : NID_ecdsa_with_SHA256),
-                        rsa ? V_ASN1_NULL : V_ASN1_UNDEF, NULL) == 1) {
-        size = i2d_X509_ALGOR(algorithm, &der);
-    }
+    int size = algorithm != NULL ? i2d_X509_ALGOR(algorithm, &der) : -1;
     X509_ALGOR_free(algorithm);
     append_owned(to, der, size);
 }
@@ -139,28 +131,11 @@ static void append_validity(buffer *to, long not_before, unsigned days)
     append_wrapped(to, &validity, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
 }
 
-static bool push_extension(STACK_OF(X509_EXTENSION) * list, int nid, const char *value)
-{
-    X509_EXTENSION *made = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
-    if (made == NULL || sk_X509_EXTENSION_push(list, made) <= 0) {
-        X509_EXTENSION_free(made);
-        return false;
-    }
-    return true;
-}
-
 static void append_extensions(buffer *to, EVP_PKEY *public)
 {
-    bool rsa = EVP_PKEY_is_a(public, "RSA") == 1;
-    STACK_OF(X509_EXTENSION) *list = sk_X509_EXTENSION_new_null();
+    STACK_OF(X509_EXTENSION) *list = tlm_x509_usage(public);
     unsigned char *der = NULL;
-    int size = -1;
-    if (list != NULL && push_extension(list, NID_basic_constraints, "critical,CA:FALSE") &&
-        push_extension(list, NID_key_usage,
-                       rsa ? "critical,digitalSignature,keyEncipherment"
-                           : "critical,digitalSignature")) {
-        size = i2d_X509_EXTENSIONS(list, &der);
-    }
+    int size = list != NULL ? i2d_X509_EXTENSIONS(list, &der) : -1;
     sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
     buffer extensions = {.data = NULL};
     append_owned(&extensions, der, size);

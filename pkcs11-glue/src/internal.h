@@ -225,6 +225,17 @@ TLM_CHECKED tlm_result tlm_digest_sha256(const void *data, size_t size,
 /* Fills `error` from OpenSSL's error queue and clears the queue. */
 tlm_result tlm_error_set_openssl(tlm_error *error, tlm_result result, const char *what);
 
+/* ---- x509_parts.c: what certificates and requests have in common ---- */
+
+/* ecdsa-with-SHA256 (RFC 5758) or sha256WithRSAEncryption (RFC 4055); NULL without memory. */
+X509_ALGOR *tlm_x509_algorithm(EVP_PKEY *public);
+/* No CA, and the key usage of a key of that type; NULL without memory. */
+STACK_OF(X509_EXTENSION) * tlm_x509_usage(EVP_PKEY *public);
+/* Signs on the token, in the form that X.509 has: ECDSA as DER. */
+TLM_CHECKED tlm_result tlm_x509_sign(tlm_key *key, const unsigned char *tbs, size_t tbs_size,
+                                     unsigned char signature[TLM_SIGNATURE_MAX], size_t *size,
+                                     tlm_error *error);
+
 /* ---- certificate_der.c ---- */
 
 typedef struct tlm_certificate_request {

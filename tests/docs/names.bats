@@ -32,7 +32,7 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
         "$DAEMON" --help
         "$TOKEN_INIT" help
         local command
-        for command in provision recover status doctor destroy forget-storage; do
+        for command in $("$TOKEN_INIT" help | awk '/^Subcommands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'); do
             "$TOKEN_INIT" help "$command"
         done
         local script

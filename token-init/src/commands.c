@@ -10,16 +10,9 @@
 #include <tlm/provision.h>
 #include <tlm/status.h>
 
+#include "certify_command.h"
 #include "options.h"
 #include "output.h"
-
-enum { EXIT_DONE = 0, EXIT_PROBLEM = 1, EXIT_USAGE = 2 };
-
-static int fail(const tlm_error *error)
-{
-    tlm_output_error(error);
-    return error->result == TLM_ERR_SETTING ? EXIT_USAGE : EXIT_PROBLEM;
-}
 
 static tlm_result fill_request(const tlm_settings *settings, const tlm_options *options,
                                tlm_provision_request *request, tlm_error *error)
@@ -81,7 +74,7 @@ static int run_provision(const tlm_settings *settings, const tlm_options *option
         result = tlm_provision(&request, &report, &error);
     }
     int status = result != TLM_OK
-                     ? fail(&error)
+                     ? tlm_output_failure(&error)
                      : print_report(&report, options,
                                     report.unchanged ? "already provisioned" : "provisioned");
     tlm_provision_report_clear(&report);
@@ -99,7 +92,7 @@ static int run_recover(const tlm_settings *settings, const tlm_options *options)
     }
     int status =
         result != TLM_OK
-            ? fail(&error)
+            ? tlm_output_failure(&error)
             : print_report(&report, options, report.unchanged ? "nothing to recover" : "recovered");
     tlm_provision_report_clear(&report);
     return status;
@@ -110,7 +103,7 @@ static int run_status(const tlm_settings *settings, const tlm_options *options)
     tlm_error error = {0};
     json_t *status = NULL;
     if (tlm_status_read(settings, &status, &error) != TLM_OK) {
-        return fail(&error);
+        return tlm_output_failure(&error);
     }
     if (options->json) {
         return tlm_output_json(status) ? EXIT_DONE : EXIT_PROBLEM;
@@ -198,7 +191,7 @@ static int run_destroy(const tlm_settings *settings, const tlm_options *options)
     }
     int status = EXIT_DONE;
     if (result != TLM_OK) {
-        status = fail(&error);
+        status = tlm_output_failure(&error);
     } else {
         (void)printf("destroyed: token '%s' in %s\n", report.label, report.directory);
     }
@@ -218,7 +211,7 @@ static int run_forget_storage(const tlm_settings *settings, const tlm_options *o
         result = tlm_forget_storage(&request, &error);
     }
     if (result != TLM_OK) {
-        return fail(&error);
+        return tlm_output_failure(&error);
     }
     (void)printf("forgotten: the next start of TLLicenseManager makes new files\n");
     return EXIT_DONE;
@@ -234,7 +227,7 @@ static int run_help(const tlm_settings *settings, const tlm_options *options)
             tlm_error error;
             (void)tlm_error_set(&error, TLM_ERR_SETTING, "see: tlm-token-init help",
                                 "there is no subcommand '%s'", options->word);
-            return fail(&error);
+            return tlm_output_failure(&error);
         }
     }
     tlm_options_print_help(command, stdout);
@@ -250,30 +243,37 @@ static int run_version(const tlm_settings *settings, const tlm_options *options)
 }
 
 const tlm_command tlm_commands[] = {
-    {"provision", "Make the token, its keys and certificates",
+    {"provision", NULL, "Make the token, its keys and certificates",
      "A token that is there is left as it is. A run that was interrupted is completed\n"
      "by the next one. The label of a token in a TPM has at most 31 bytes.\n",
      run_provision},
-    {"recover", "Bring the root key back after it was evicted from the TPM",
+    {"recover", NULL, "Bring the root key back after it was evicted from the TPM",
      "Makes the key anew from the seed in the store and puts it at 0x810003E8. The\n"
      "fingerprint stays the same. Refused where this TPM makes another key from the\n"
      "seed.\n",
      run_recover},
-    {"status", "Show TPM, handles, token and objects",
+    {"status", NULL, "Show TPM, handles, token and objects",
      "Uses no PIN. Ends with status 0 whenever it could tell, also without a TPM.\n", run_status},
-    {"doctor", "Find out why the token cannot be used, and what mends it",
+    {"doctor", NULL, "Find out why the token cannot be used, and what mends it",
      "Ends with status 0 when all is well and with 1 when there is a problem.\n", run_doctor},
-    {"destroy", "Remove the token, its keys and secrets for ever",
+    {"destroy", NULL, "Remove the token, its keys and secrets for ever",
      "Evicts the root key from the TPM where it is ours, then overwrites and removes\n"
      "the files of the store. Asks for the token's label.\n",
      run_destroy},
-    {"forget-storage", "Let TLLicenseManager begin with new files",
+    {"forget-storage", NULL, "Let TLLicenseManager begin with new files",
      "The license manager marks the token with its storage, so that lost files are\n"
      "told apart from a first start. This removes the mark and nothing else. What was\n"
      "in files that are lost stays lost: the fallback identity of this host, and\n"
      "licenses with their counters. The fingerprint of the token stays the same.\n",
      run_forget_storage},
-    {"help", "Show this help, or the one of a subcommand", "", run_help},
-    {"version", "Show version and build", "", run_version},
-    {NULL, NULL, NULL, NULL},
+    {"csr", NULL, "Make a certification request for a key, for a CA",
+     "PKCS #10, signed by the key in the token.\n", tlm_command_csr},
+    {"install-cert", "FILE", "Put a CA's certificate beside its key",
+     "FILE holds the key's certificate first, then those of its issuers, as PEM. The\n"
+     "certificate must be of the key, valid now, and signed by an issuer from FILE or\n"
+     "--ca. The one before is saved as a file in the token's store.\n",
+     tlm_command_install_certificate},
+    {"help", "[SUBCOMMAND]", "Show this help, or the one of a subcommand", "", run_help},
+    {"version", NULL, "Show version and build", "", run_version},
+    {NULL, NULL, NULL, NULL, NULL},
 };

@@ -11,7 +11,7 @@
 static const struct {
     const char *commands; /* names between blanks */
     const char *flag;
-    const char *argument; /* NULL for a switch */
+    const char *argument; /* NULL for a switch; with "..." it may be given again */
     size_t member;
     const char *help;
 } rows[] = {
@@ -30,6 +30,18 @@ static const struct {
      "Label of the token, instead of typing it"},
     {" forget-storage ", "yes-forget", "LABEL", offsetof(tlm_options, yes_forget),
      "Label of the token; the command does nothing without it"},
+    {" csr install-cert ", "key", "LABEL", offsetof(tlm_options, key),
+     "tlm-attest (default) or tlm-srk"},
+    {" csr ", "subject", "NAME", offsetof(tlm_options, subject),
+     "CN=host.example,O=Example; default CN= the label and the begin of the fingerprint"},
+    {" csr ", "san", "NAMES", offsetof(tlm_options, san),
+     "Alternative names: DNS:host.example,IP:192.0.2.1; also URI and email"},
+    {" csr ", "out", "FILE", offsetof(tlm_options, out),
+     "Write to a new file instead of standard output"},
+    {" install-cert ", "ca", "FILE...", offsetof(tlm_options, ca),
+     "Certificates of the CA, PEM; needed where FILE holds no issuer; may be given again"},
+    {" install-cert ", "replace", NULL, offsetof(tlm_options, replace),
+     "Replace a certificate that a CA issued, too"},
 };
 
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
@@ -89,6 +101,11 @@ static tlm_result unknown_option(const char *word, const char *command, tlm_erro
     return TLM_ERR_SETTING;
 }
 
+static bool row_repeats(size_t row)
+{
+    return rows[row].argument != NULL && strstr(rows[row].argument, "...") != NULL;
+}
+
 /* The row of "--flag" or "--flag=value" for the command; ROW_COUNT where there is none. */
 static size_t find_row(const char *word, const char *command, const char **value)
 {
@@ -130,7 +147,18 @@ static tlm_result parse_option(char *const **words, tlm_options *options, tlm_er
         return tlm_error_set(error, TLM_ERR_SETTING, NULL, "--%s needs a value: %s", rows[row].flag,
                              rows[row].argument);
     }
-    memcpy(base + rows[row].member, &value, sizeof value);
+    if (!row_repeats(row)) {
+        memcpy(base + rows[row].member, &value, sizeof value);
+        return TLM_OK;
+    }
+    tlm_option_list list;
+    memcpy(&list, base + rows[row].member, sizeof list);
+    if (list.count == TLM_OPTION_REPEATS) {
+        return tlm_error_set(error, TLM_ERR_SETTING, NULL, "--%s is given more than %u times",
+                             rows[row].flag, TLM_OPTION_REPEATS);
+    }
+    list.items[list.count++] = value;
+    memcpy(base + rows[row].member, &list, sizeof list);
     return TLM_OK;
 }
 
@@ -146,8 +174,7 @@ tlm_result tlm_options_parse(char *const words[], tlm_options *options, tlm_erro
         return unknown_command(words[0], error);
     }
     for (char *const *word = words + 1; *word != NULL; word++) {
-        if (strcmp(options->command->name, "help") == 0 && options->word == NULL &&
-            (*word)[0] != '-') {
+        if (options->command->operand != NULL && options->word == NULL && (*word)[0] != '-') {
             options->word = *word;
             continue;
         }
@@ -195,8 +222,10 @@ static void print_options(const char *command, FILE *stream)
 void tlm_options_print_help(const tlm_command *command, FILE *stream)
 {
     if (command != NULL) {
-        (void)fprintf(stream, "usage: tlm-token-init %s [options]\n\n%s\n%s", command->name,
-                      command->summary, command->description);
+        (void)fprintf(stream, "usage: tlm-token-init %s%s%s [options]\n\n%s\n%s", command->name,
+                      command->operand != NULL ? " " : "",
+                      command->operand != NULL ? command->operand : "", command->summary,
+                      command->description);
         print_options(command->name, stream);
     } else {
         (void)fputs("usage: tlm-token-init SUBCOMMAND [options]\n\n"
@@ -225,7 +254,8 @@ static void print_sentences(const char *text, FILE *stream)
 void tlm_options_print_mdoc(FILE *stream)
 {
     for (const tlm_command *row = tlm_commands; row->name != NULL; row++) {
-        (void)fprintf(stream, ".It Cm %s\n%s.\n", row->name, row->summary);
+        (void)fprintf(stream, ".It Cm %s%s%s\n%s.\n", row->name, row->operand != NULL ? " Ar " : "",
+                      row->operand != NULL ? row->operand : "", row->summary);
         print_sentences(row->description, stream);
         bool open = false;
         for (size_t i = 0; i < ROW_COUNT; i++) {

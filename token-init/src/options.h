@@ -19,20 +19,34 @@
 
 struct tlm_command;
 
+#define TLM_OPTION_REPEATS 16U
+
+/* The values of an option that may be given more than once. */
+typedef struct tlm_option_list {
+    const char *items[TLM_OPTION_REPEATS];
+    size_t count;
+} tlm_option_list;
+
 typedef struct tlm_options {
     const struct tlm_command *command;
-    const char *word; /* what stands behind the subcommand, for help */
+    const char *word; /* the operand, of subcommands that take one */
     const char *backend;
     const char *rsa_bits;
     const char *owner_auth_file;
     const char *yes_destroy;
     const char *yes_forget;
+    const char *key;
+    const char *subject;
+    const char *san;
+    const char *out;
+    tlm_option_list ca;
     bool replace;
     bool json;
 } tlm_options;
 
 typedef struct tlm_command {
     const char *name;
+    const char *operand; /* how the help writes it; NULL where there is none */
     const char *summary;
     const char *description; /* further sentences of the help */
     int (*run)(const tlm_settings *settings, const tlm_options *options);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tlm/file.h>
 #include <tlm/store.h>
 
 #include "job.h"
@@ -18,6 +19,12 @@ void tlm_output_error(const tlm_error *error)
     }
 }
 
+int tlm_output_failure(const tlm_error *error)
+{
+    tlm_output_error(error);
+    return error->result == TLM_ERR_SETTING ? EXIT_USAGE : EXIT_PROBLEM;
+}
+
 void tlm_output_version(void)
 {
     (void)printf("tlm-token-init %s\n", TLM_VERSION);
@@ -26,6 +33,20 @@ void tlm_output_version(void)
 #else
     (void)printf("back ends: softhsm (built with -DTPM_ON=OFF)\n");
 #endif
+}
+
+tlm_result tlm_output_new_file(const char *path, const char *text, mode_t mode, tlm_error *error)
+{
+    if (path == NULL) {
+        return fputs(text, stdout) >= 0 && fflush(stdout) == 0
+                   ? TLM_OK
+                   : tlm_error_set_errno(error, NULL, "writing to standard output");
+    }
+    tlm_result result = tlm_file_create(path, text, strlen(text), mode, error);
+    if (result == TLM_ERR_EXISTS) {
+        tlm_error_set_hint(error, "name another file, or move this one away");
+    }
+    return result;
 }
 
 bool tlm_output_json(json_t *object)
