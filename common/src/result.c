@@ -30,6 +30,7 @@ static const struct {
     [TLM_ERR_SIGNATURE] = {"signature", "the signature does not verify"},
     [TLM_ERR_PIN] = {"pin", "the token refused the PIN"},
     [TLM_ERR_LOCKED] = {"locked", "the token or TPM is in lockout"},
+    [TLM_ERR_PCR] = {"pcr-changed", "sealed under other PCR values than the TPM has now"},
     [TLM_ERR_TOKEN] = {"token", "the PKCS#11 module reported an error"},
     [TLM_ERR_TOKEN_UNAVAILABLE] = {"token-unavailable", "the token is unavailable at present"},
     [TLM_ERR_NOT_PROVISIONED] = {"not-provisioned", "no token was provisioned yet"},

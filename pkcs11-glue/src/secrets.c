@@ -12,6 +12,7 @@
  * which would leave copies in memory that is neither locked nor wiped.
  */
 #define SECRETS_FILE "secrets.json"
+#define SEALED_FILE "sealed.json"
 #define SECRETS_FILE_MAX 2048U
 #define DIGITS 32U
 #define SEED_SIZE 16U
@@ -178,6 +179,24 @@ tlm_result tlm_store_secrets_parse(const char *text, size_t size, const char *pa
     return TLM_OK;
 }
 
+/* No secrets.json: they are sealed into the TPM, which this library never talks to, or lost. */
+static tlm_result say_missing(const tlm_store *store, tlm_error *error)
+{
+    char *path = tlm_path_join(store->directory, SEALED_FILE);
+    bool sealed = path != NULL && tlm_file_exists(path);
+    free(path);
+    if (sealed) {
+        return tlm_error_set(error, TLM_ERR_UNSUPPORTED,
+                             "Use the token through the socket of tlm-tokend, which unseals them: "
+                             "--pkcs11-socket PATH",
+                             "the secrets of token store %s are sealed into the TPM (%s)",
+                             store->directory, SEALED_FILE);
+    }
+    return tlm_error_set(error, TLM_ERR_INCOMPLETE,
+                         "Restore it from a backup; without it the token cannot be opened.",
+                         "token store %s has no %s", store->directory, SECRETS_FILE);
+}
+
 tlm_result tlm_store_secrets_load(const tlm_store *store, tlm_store_secrets *secrets,
                                   tlm_error *error)
 {
@@ -194,9 +213,7 @@ tlm_result tlm_store_secrets_load(const tlm_store *store, tlm_store_secrets *sec
         result = tlm_store_secrets_parse((const char *)tlm_secret_bytes(text),
                                          tlm_secret_size(text), path, secrets, error);
     } else if (result == TLM_ERR_NOT_FOUND) {
-        result = tlm_error_set(error, TLM_ERR_INCOMPLETE,
-                               "Restore it from a backup; without it the token cannot be opened.",
-                               "token store %s has no %s", store->directory, SECRETS_FILE);
+        result = say_missing(store, error);
     }
     tlm_secret_free(&text);
     free(path);

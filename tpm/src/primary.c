@@ -6,7 +6,7 @@
 
 #include <tlm/log.h>
 
-#include "tpm_private.h"
+#include "seal_private.h"
 
 /* Neither exported nor moved; no dictionary attack protection, for its value has 128 random bits.
  */
@@ -55,8 +55,7 @@ static void describe(const TPMT_PUBLIC *area, char *type, size_t size)
     }
 }
 
-/* Opens a persistent object; *object stays ESYS_TR_NONE where the handle is free. */
-static tlm_result find_object(tlm_tpm *tpm, uint32_t handle, ESYS_TR *object, tlm_error *error)
+tlm_result tlm_tpm_find_object(tlm_tpm *tpm, uint32_t handle, ESYS_TR *object, tlm_error *error)
 {
     *object = ESYS_TR_NONE;
     uint32_t handles[TLM_TPM_HANDLES_MAX];
@@ -83,7 +82,7 @@ tlm_result tlm_tpm_read_object(tlm_tpm *tpm, uint32_t handle, tlm_tpm_object *ob
 {
     memset(object, 0, sizeof *object);
     ESYS_TR resource = ESYS_TR_NONE;
-    tlm_result result = find_object(tpm, handle, &resource, error);
+    tlm_result result = tlm_tpm_find_object(tpm, handle, &resource, error);
     if (result != TLM_OK || resource == ESYS_TR_NONE) {
         return result;
     }
@@ -142,16 +141,25 @@ tlm_result tlm_primary_create(tlm_tpm *tpm, const tlm_secret *seed, const tlm_se
     memcpy(sensitive.sensitive.userAuth.buffer, tlm_secret_bytes(auth), tlm_secret_size(auth));
     const TPM2B_DATA outside = {0};
     const TPML_PCR_SELECTION registers = {0};
-    TSS2_RC rc;
+    TSS2_RC rc = TSS2_RC_SUCCESS;
     tlm_tpm_wait wait = {0};
+    ESYS_TR session = ESYS_TR_NONE;
     ESYS_TR object = ESYS_TR_NONE;
-    do {
-        rc = Esys_CreatePrimary(tpm->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-                                ESYS_TR_NONE, &sensitive, &template, &outside, &registers, &object,
-                                NULL, NULL, NULL, NULL);
-    } while (tlm_tpm_again(&wait, rc));
+    /* TPM_AUTH goes encrypted. TPM_SEED cannot: a session encrypts the first parameter alone. */
+    tlm_result result = tlm_session_salted(tpm, &session, error);
+    if (result == TLM_OK) {
+        do {
+            rc = Esys_CreatePrimary(tpm->esys, ESYS_TR_RH_OWNER, session, ESYS_TR_NONE,
+                                    ESYS_TR_NONE, &sensitive, &template, &outside, &registers,
+                                    &object, NULL, NULL, NULL, NULL);
+        } while (tlm_tpm_again(&wait, rc));
+    }
+    tlm_session_end(tpm, &session);
     explicit_bzero(&sensitive, sizeof sensitive);
     explicit_bzero(&template, sizeof template);
+    if (result != TLM_OK) {
+        return result;
+    }
     if (rc != TSS2_RC_SUCCESS) {
         return tlm_tpm_fail(tpm, error, rc, "TPM2_CreatePrimary", "under the owner hierarchy");
     }
@@ -159,9 +167,9 @@ tlm_result tlm_primary_create(tlm_tpm *tpm, const tlm_secret *seed, const tlm_se
     primary->loaded = true;
     TPM2B_NAME *name = NULL;
     rc = Esys_TR_GetName(tpm->esys, object, &name);
-    tlm_result result = rc == TSS2_RC_SUCCESS
-                            ? copy_name(name, &primary->name, error)
-                            : tlm_error_set_tss(error, rc, "Esys_TR_GetName", "of the primary");
+    result = rc == TSS2_RC_SUCCESS
+                 ? copy_name(name, &primary->name, error)
+                 : tlm_error_set_tss(error, rc, "Esys_TR_GetName", "of the primary");
     Esys_Free(name);
     if (result != TLM_OK) {
         tlm_primary_close(tpm, primary);
@@ -181,14 +189,22 @@ void tlm_primary_close(tlm_tpm *tpm, tlm_primary *primary)
     primary->loaded = false;
 }
 
+/* A session, for a password would carry the owner's authorization in clear. */
+static tlm_result owner_session(tlm_tpm *tpm, ESYS_TR *session, tlm_error *error)
+{
+    tlm_result result = tlm_session_salted(tpm, session, error);
+    return result == TLM_OK ? tlm_session_encrypt(tpm, *session, 0, error) : result;
+}
+
 /* TPM2_EvictControl persists a transient object and removes a persistent one. */
-static tlm_result evict_control(tlm_tpm *tpm, ESYS_TR object, uint32_t handle, tlm_error *error)
+static tlm_result evict_control(tlm_tpm *tpm, ESYS_TR session, ESYS_TR object, uint32_t handle,
+                                tlm_error *error)
 {
     TSS2_RC rc;
     tlm_tpm_wait wait = {0};
     ESYS_TR persistent = ESYS_TR_NONE;
     do {
-        rc = Esys_EvictControl(tpm->esys, ESYS_TR_RH_OWNER, object, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+        rc = Esys_EvictControl(tpm->esys, ESYS_TR_RH_OWNER, object, session, ESYS_TR_NONE,
                                ESYS_TR_NONE, handle, &persistent);
     } while (tlm_tpm_again(&wait, rc));
     if (rc != TSS2_RC_SUCCESS) {
@@ -203,7 +219,12 @@ static tlm_result evict_control(tlm_tpm *tpm, ESYS_TR object, uint32_t handle, t
 tlm_result tlm_primary_persist(tlm_tpm *tpm, const tlm_primary *primary, uint32_t handle,
                                tlm_error *error)
 {
-    tlm_result result = evict_control(tpm, primary->object, handle, error);
+    ESYS_TR session = ESYS_TR_NONE;
+    tlm_result result = owner_session(tpm, &session, error);
+    if (result == TLM_OK) {
+        result = evict_control(tpm, session, primary->object, handle, error);
+    }
+    tlm_session_end(tpm, &session);
     if (result != TLM_OK) {
         return result;
     }
@@ -222,17 +243,22 @@ tlm_result tlm_primary_persist(tlm_tpm *tpm, const tlm_primary *primary, uint32_
 
 tlm_result tlm_tpm_evict(tlm_tpm *tpm, uint32_t handle, tlm_error *error)
 {
+    ESYS_TR session = ESYS_TR_NONE;
     ESYS_TR object = ESYS_TR_NONE;
-    tlm_result result = find_object(tpm, handle, &object, error);
-    if (result != TLM_OK) {
-        return result;
+    /* The session first: ESYS has one entry for a handle, which the salt's key may share. */
+    tlm_result result = owner_session(tpm, &session, error);
+    if (result == TLM_OK) {
+        result = tlm_tpm_find_object(tpm, handle, &object, error);
     }
-    if (object == ESYS_TR_NONE) {
-        return tlm_error_set(error, TLM_ERR_NOT_FOUND, NULL, "nothing stands at 0x%08X", handle);
+    if (result == TLM_OK && object == ESYS_TR_NONE) {
+        result = tlm_error_set(error, TLM_ERR_NOT_FOUND, NULL, "nothing stands at 0x%08X", handle);
     }
-    result = evict_control(tpm, object, handle, error);
-    /* ESYS keeps the name of what stood there and would refuse another object at the handle. */
-    (void)Esys_TR_Close(tpm->esys, &object);
+    if (result == TLM_OK) {
+        result = evict_control(tpm, session, object, handle, error);
+        /* ESYS keeps the name of what stood there and would refuse another object at the handle. */
+        (void)Esys_TR_Close(tpm->esys, &object);
+    }
+    tlm_session_end(tpm, &session);
     return result;
 }
 
@@ -240,7 +266,7 @@ tlm_result tlm_tpm_serialize(tlm_tpm *tpm, uint32_t handle, unsigned char blob[T
                              size_t *size, tlm_error *error)
 {
     ESYS_TR object = ESYS_TR_NONE;
-    tlm_result result = find_object(tpm, handle, &object, error);
+    tlm_result result = tlm_tpm_find_object(tpm, handle, &object, error);
     if (result != TLM_OK) {
         return result;
     }

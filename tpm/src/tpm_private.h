@@ -57,6 +57,10 @@ tlm_result tlm_error_set_tss(tlm_error *error, TSS2_RC rc, const char *call, con
 tlm_result tlm_tpm_fail(tlm_tpm *tpm, tlm_error *error, TSS2_RC rc, const char *call,
                         const char *format, ...) TLM_PRINTF(5, 6);
 
+/* Opens a persistent object; *object stays ESYS_TR_NONE where the handle is free. */
+TLM_CHECKED tlm_result tlm_tpm_find_object(tlm_tpm *tpm, uint32_t handle, ESYS_TR *object,
+                                           tlm_error *error);
+
 /* One TPM property; false where the TPM does not have it. */
 bool tlm_tpm_property(tlm_tpm *tpm, TPM2_PT property, uint32_t *value);
 

@@ -61,6 +61,13 @@ TLM_CHECKED tlm_result tlm_file_create(const char *path, const void *data, size_
                                        tlm_error *error);
 
 /*
+ * Overwrites a file with zeros, fsyncs, removes it, fsyncs the directory. One that is not there is
+ * success. A link is TLM_ERR_IO, and what is not a regular file TLM_ERR_FORMAT. A file system that
+ * writes elsewhere than in place (a journal of data, copy on write, flash) may keep the old bytes.
+ */
+TLM_CHECKED tlm_result tlm_file_wipe(const char *path, tlm_error *error);
+
+/*
  * Makes a directory with `mode` and the missing ones above it with 0755, both under the umask. One
  * that exists is success whatever its mode; TLM_ERR_EXISTS where something else has the name.
  */

@@ -42,6 +42,7 @@ typedef enum tlm_result {
     TLM_ERR_SIGNATURE,         /* a signature does not verify */
     TLM_ERR_PIN,               /* the token refused the PIN; it is not tried again */
     TLM_ERR_LOCKED,            /* the token or TPM is in lockout */
+    TLM_ERR_PCR,               /* sealed under other PCR values than the TPM has now */
     TLM_ERR_TOKEN,             /* the PKCS#11 module reported an error */
     TLM_ERR_TOKEN_UNAVAILABLE, /* the token is being brought back; try later */
     TLM_ERR_NOT_PROVISIONED,   /* there is no token of ours yet */

@@ -6,7 +6,8 @@
  * The token store: one directory (mode 0700) with all that a provisioned token needs on disk.
  *
  *     token.json            what stands here: version, back end, label, module, thumbprint (public)
- *     secrets.json          PINs, TPM_AUTH and TPM_SEED, mode 0600
+ *     secrets.json          PINs, TPM_AUTH and TPM_SEED in clear, mode 0600
+ *     sealed.json           TPM back end: the same, sealed into the TPM (tlm/secrets.h)
  *     srk.pem               public half of tlm-srk
  *     tpm2_pkcs11.sqlite3   TPM back end: the store of tpm2-pkcs11
  *     softhsm2.conf tokens/ SoftHSM back end
@@ -80,6 +81,10 @@ typedef struct tlm_store_secrets {
     tlm_secret *tpm_seed;
 } tlm_store_secrets;
 
+/*
+ * Reads secrets.json. TLM_ERR_UNSUPPORTED where they are sealed into the TPM (tlm/secrets.h opens
+ * both), TLM_ERR_INCOMPLETE where they are missing, TLM_ERR_PERMISSION, TLM_ERR_FORMAT.
+ */
 TLM_CHECKED tlm_result tlm_store_secrets_load(const tlm_store *store, tlm_store_secrets *secrets,
                                               tlm_error *error);
 /* Never overwrites: TLM_ERR_EXISTS where secrets of the store are there. */
