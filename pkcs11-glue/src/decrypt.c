@@ -129,12 +129,7 @@ static tlm_result decrypt_once(tlm_token *token, decrypt_request *request, tlm_e
     return result;
 }
 
-/*
- * Whether the key decrypts what was just encrypted to it. A wrong cipher text and a token in
- * trouble give the same CK_RV, so this tells them apart, and a sender of wrong cipher texts causes
- * no logins.
- */
-static bool key_works(tlm_token *token, tlm_key *key)
+bool tlm_key_works(tlm_token *token, tlm_key *key)
 {
     unsigned char cipher[TLM_SIGNATURE_MAX];
     size_t cipher_size = 0;
@@ -162,7 +157,7 @@ static tlm_result decrypt(tlm_token *token, void *context, tlm_error *error)
         return wrong_cipher(request->key, error); /* one message, whatever the token said */
     }
     bool failed_late = token->state == TLM_SESSION_ACTIVE;
-    if (failed_late && key_works(token, request->key)) {
+    if (failed_late && tlm_key_works(token, request->key)) {
         return wrong_cipher(request->key, error);
     }
     if (failed_late && error->domain == TLM_DOMAIN_PKCS11) {

@@ -147,6 +147,8 @@ TLM_CHECKED tlm_result tlm_session_read_info(tlm_token *token, tlm_error *error)
 
 /* Under the lock: the recovery ladder. On failure `error` says so and the backoff runs. */
 TLM_CHECKED tlm_result tlm_token_recover(tlm_token *token, tlm_error *error);
+/* Takes the lock, tears the module down and brings it back, as a recovery does. */
+TLM_CHECKED tlm_result tlm_token_restart(tlm_token *token, tlm_error *error);
 /* Under the lock: a session that can be used, or why there is none. */
 TLM_CHECKED tlm_result tlm_token_ready(tlm_token *token, bool *recovered, tlm_error *error);
 
@@ -212,6 +214,12 @@ TLM_CHECKED tlm_result tlm_key_resolve(tlm_key *key, tlm_error *error);
  * the incident's one login.
  */
 void tlm_key_note(tlm_key *key, CK_RV rv);
+/*
+ * Under the lock: whether the key decrypts what was just encrypted to it, in a fresh session. A
+ * wrong cipher text and a token in trouble give the same CK_RV, so this tells them apart, and a
+ * sender of wrong cipher texts causes no logins.
+ */
+TLM_CHECKED bool tlm_key_works(tlm_token *token, tlm_key *key);
 /* Under the lock: public key from the attributes of a key object. */
 TLM_CHECKED tlm_result tlm_public_read(tlm_token *token, CK_OBJECT_HANDLE handle, CK_KEY_TYPE type,
                                        EVP_PKEY **public, tlm_error *error);

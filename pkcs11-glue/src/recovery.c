@@ -202,3 +202,31 @@ tlm_result tlm_token_run(tlm_token *token, tlm_token_operation operation, void *
     }
     return result;
 }
+
+/* Under the lock. Where the token is away already, a restart waits for its turn like any call. */
+static tlm_result restart(tlm_token *token, tlm_error *error)
+{
+    if (token->pin_refused) {
+        *error = token->down;
+        return error->result;
+    }
+    if (tlm_backoff_left(&token->backoff, token->clock()) > 0) {
+        return away(token, error);
+    }
+    token->restart_next = true;
+    return tlm_token_recover(token, error);
+}
+
+tlm_result tlm_token_restart(tlm_token *token, tlm_error *error)
+{
+    tlm_error local = {0};
+    tlm_result result = tlm_module_enter(token->generation, &local);
+    if (result == TLM_OK) {
+        result = restart(token, &local);
+        tlm_module_leave();
+    }
+    if (result != TLM_OK && error != NULL) {
+        *error = local;
+    }
+    return result;
+}

@@ -28,6 +28,8 @@
  * CKR_TOKEN_NOT_PRESENT.
  */
 
+#include <stdint.h>
+
 #include <p11-kit/pkcs11.h>
 
 #include <tlm/result.h>
@@ -46,6 +48,7 @@ typedef struct tlm_provider_config {
     const tlm_access *access;
     const tlm_hardware *hardware; /* NULL: no hardware feature objects */
     unsigned sessions;            /* at most so many for each client; one more: CKR_SESSION_COUNT */
+    unsigned wait_seconds;        /* for the calls of others; then CKR_DEVICE_ERROR. 0: 120 */
 } tlm_provider_config;
 
 /* `access` and `hardware` are used until the provider is freed; so is the token that is set. */
@@ -57,12 +60,30 @@ void tlm_provider_free(tlm_provider **provider);
 /* Gives the provider its opened and logged-in token, once. Safe under threads. */
 void tlm_provider_set_token(tlm_provider *provider, tlm_token *token);
 
+/*
+ * For a watchdog; none of them waits. How long the call that is in the back end now has been there,
+ * in milliseconds (0: none is), and how many transactions there were since the module was last
+ * brought back.
+ */
+int64_t tlm_provider_busy_ms(const tlm_provider *provider);
+unsigned long tlm_provider_operations(const tlm_provider *provider);
+
+/*
+ * Between two transactions: C_Finalize, C_Initialize, login. Clients notice a pause and nothing
+ * else. TLM_ERR_TIMEOUT where the turn did not come, TLM_ERR_NOT_FOUND without a token; else what
+ * the recovery ladder says, and later calls try again.
+ */
+TLM_CHECKED tlm_result tlm_provider_restart_token(tlm_provider *provider, tlm_error *error);
+
 /* A connection's state; free it when the connection has ended. */
 TLM_CHECKED tlm_result tlm_client_new(tlm_provider *provider, const tlm_peer *peer,
                                       tlm_client **client, tlm_error *error);
 void tlm_client_free(tlm_client **client);
 
-/* Calls of tlm_provider_functions in this thread are this client's; NULL: nobody's. */
+/*
+ * Calls of tlm_provider_functions in this thread are this client's; NULL: nobody's. A client is in
+ * one thread at a time.
+ */
 void tlm_client_enter(tlm_client *client);
 
 /* One list for all clients. Without a client in the thread: CKR_CRYPTOKI_NOT_INITIALIZED. */
