@@ -4,48 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <tlm/file.h>
 #include <tlm/log.h>
 #include <tlm/process.h>
 
 #include "json_private.h"
 
-#define PIN_MAX 256U
 /* Real TPMs take many seconds to make a primary. */
 #define DOCTOR_TIMEOUT_MS 60000U
 #define DOCTOR_OUTPUT_MAX 262144U
-
-/* A tlm_token_pin_source: the operator's file, a line end at its end not counted. */
-static tlm_result pin_from_file(void *context, tlm_secret **pin, tlm_error *error)
-{
-    const char *path = context;
-    tlm_secret *read = NULL;
-    tlm_result result = tlm_file_read_secret(path, PIN_MAX, &read, error);
-    if (result != TLM_OK) {
-        return result;
-    }
-    size_t size = tlm_secret_size(read);
-    const unsigned char *text = tlm_secret_bytes(read);
-    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r')) {
-        size--;
-    }
-    if (size == 0) {
-        tlm_secret_free(&read);
-        return tlm_error_set(error, TLM_ERR_FORMAT, "Write the PIN into it.",
-                             "the PIN file %s has no PIN", path);
-    }
-    tlm_secret_shrink(read, size);
-    *pin = read;
-    return TLM_OK;
-}
-
-static tlm_result pin_of_token(void *context, tlm_secret **pin, tlm_error *error)
-{
-    (void)context;
-    (void)error;
-    *pin = NULL; /* the token's own keypad asks */
-    return TLM_OK;
-}
 
 static tlm_token_config token_config(const tlm_identity_config *config, tlm_holder *holder)
 {
@@ -57,9 +23,9 @@ static tlm_token_config token_config(const tlm_identity_config *config, tlm_hold
     }
     tlm_token_config made = {.module = config->module,
                              .uri = config->token_uri != NULL ? config->token_uri : "pkcs11:",
-                             .pin = pin_of_token};
+                             .pin = tlm_pin_of_token};
     if (config->pin_file != NULL) {
-        made.pin = pin_from_file;
+        made.pin = tlm_pin_from_file;
         /* The source takes its context as it is and only reads it. */
         memcpy(&made.context, &config->pin_file, sizeof made.context);
     }

@@ -206,6 +206,9 @@ typedef struct tlm_key_name {
 /* Under the lock: finds one private key and reads its public half into a new key. */
 TLM_CHECKED tlm_result tlm_key_load(tlm_token *token, const tlm_key_name *name, tlm_key **key,
                                     tlm_error *error);
+/* The same for a private key whose handle is known. */
+TLM_CHECKED tlm_result tlm_key_load_handle(tlm_token *token, CK_OBJECT_HANDLE handle, tlm_key **key,
+                                           tlm_error *error);
 /* Under the lock: makes key->handle valid for the present login. */
 TLM_CHECKED tlm_result tlm_key_resolve(tlm_key *key, tlm_error *error);
 /*
@@ -225,8 +228,6 @@ TLM_CHECKED tlm_result tlm_public_read(tlm_token *token, CK_OBJECT_HANDLE handle
                                        EVP_PKEY **public, tlm_error *error);
 
 /* ---- public.c ---- */
-
-#define TLM_DIGEST_SIZE 32U
 
 TLM_CHECKED tlm_result tlm_digest_sha256(const void *data, size_t size,
                                          unsigned char digest[TLM_DIGEST_SIZE], tlm_error *error);

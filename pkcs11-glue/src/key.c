@@ -132,15 +132,18 @@ tlm_result tlm_key_load(tlm_token *token, const tlm_key_name *name, tlm_key **ke
 {
     CK_OBJECT_HANDLE handle = 0;
     tlm_result result = find_private(token, name, &handle, error);
-    if (result != TLM_OK) {
-        return result;
-    }
+    return result == TLM_OK ? tlm_key_load_handle(token, handle, key, error) : result;
+}
+
+tlm_result tlm_key_load_handle(tlm_token *token, CK_OBJECT_HANDLE handle, tlm_key **key,
+                               tlm_error *error)
+{
     tlm_key *made = calloc(1, sizeof *made);
     if (made == NULL) {
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for a key");
     }
     made->token = token;
-    result = fill_key(made, handle, error);
+    tlm_result result = fill_key(made, handle, error);
     if (result != TLM_OK) {
         tlm_key_free(&made);
         return result;

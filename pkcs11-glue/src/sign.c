@@ -38,8 +38,8 @@ static tlm_result sign(tlm_token *token, void *context, tlm_error *error)
 }
 
 /* Chooses the mechanism and lays the digest out for it. Only what all tokens have is used. */
-static tlm_result prepare(sign_request *request, tlm_jwa algorithm, const void *data, size_t size,
-                          tlm_error *error)
+static tlm_result prepare(sign_request *request, tlm_jwa algorithm,
+                          const unsigned char digest[TLM_DIGEST_SIZE], tlm_error *error)
 {
     /* DigestInfo of SHA-256 up to the digest, RFC 8017 section 9.2 */
     static const unsigned char digest_info[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60,
@@ -72,19 +72,21 @@ static tlm_result prepare(sign_request *request, tlm_jwa algorithm, const void *
                              "ES256 needs a P-256 key, RS256 and PS256 an RSA key.",
                              "key '%s' does not fit the signature algorithm", request->key->label);
     }
+    memcpy(request->input + prefix, digest, TLM_DIGEST_SIZE);
     request->input_size = prefix + TLM_DIGEST_SIZE;
-    return tlm_digest_sha256(data, size, request->input + prefix, error);
+    return TLM_OK;
 }
 
-tlm_result tlm_key_sign(tlm_key *key, tlm_jwa algorithm, const void *data, size_t size,
-                        unsigned char *signature, size_t *signature_size, tlm_error *error)
+tlm_result tlm_key_sign_digest(tlm_key *key, tlm_jwa algorithm,
+                               const unsigned char digest[TLM_DIGEST_SIZE],
+                               unsigned char *signature, size_t *signature_size, tlm_error *error)
 {
-    if (key == NULL || (data == NULL && size > 0) || signature == NULL || signature_size == NULL) {
+    if (key == NULL || digest == NULL || signature == NULL || signature_size == NULL) {
         return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL,
-                             "signing takes a key, data and room for the signature");
+                             "signing takes a key, a digest and room for the signature");
     }
     sign_request request = {.key = key, .signature = signature};
-    tlm_result result = prepare(&request, algorithm, data, size, error);
+    tlm_result result = prepare(&request, algorithm, digest, error);
     if (result == TLM_OK) {
         result = tlm_token_run(key->token, sign, &request, error);
     }
@@ -98,4 +100,19 @@ tlm_result tlm_key_sign(tlm_key *key, tlm_jwa algorithm, const void *data, size_
     }
     *signature_size = request.signature_size;
     return TLM_OK;
+}
+
+tlm_result tlm_key_sign(tlm_key *key, tlm_jwa algorithm, const void *data, size_t size,
+                        unsigned char *signature, size_t *signature_size, tlm_error *error)
+{
+    if (key == NULL || (data == NULL && size > 0) || signature == NULL || signature_size == NULL) {
+        return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL,
+                             "signing takes a key, data and room for the signature");
+    }
+    unsigned char digest[TLM_DIGEST_SIZE];
+    tlm_result result = tlm_digest_sha256(data, size, digest, error);
+    if (result == TLM_OK) {
+        result = tlm_key_sign_digest(key, algorithm, digest, signature, signature_size, error);
+    }
+    return result;
 }

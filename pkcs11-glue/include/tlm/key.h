@@ -36,12 +36,31 @@ typedef enum tlm_jwa { TLM_JWA_ES256, TLM_JWA_RS256, TLM_JWA_PS256 } tlm_jwa;
 /* Largest signature and OAEP cipher text: RSA-4096. */
 #define TLM_SIGNATURE_MAX 512U
 
+/* Of SHA-256. */
+#define TLM_DIGEST_SIZE 32U
+
 /* Finds a private key by label, or by CKA_ID where label is NULL. The caller frees it. */
 TLM_CHECKED tlm_result tlm_key_find(tlm_token *token, const char *label, tlm_key **key,
                                     tlm_error *error);
 TLM_CHECKED tlm_result tlm_key_find_by_id(tlm_token *token, const void *id, size_t size,
                                           tlm_key **key, tlm_error *error);
 void tlm_key_free(tlm_key **key);
+
+/*
+ * Whether `uri` is a pkcs11: URI (RFC 7512) that names one object of a class (CKO_PRIVATE_KEY,
+ * CKO_CERTIFICATE), by id, by object or by both: what the next functions take. No token is needed.
+ * TLM_ERR_ARGUMENT says what is wrong with it; a URI that holds a PIN is refused and not shown.
+ */
+TLM_CHECKED tlm_result tlm_uri_check(const char *uri, CK_OBJECT_CLASS class, tlm_error *error);
+
+/*
+ * Find what a URI names, on this token whatever token the URI names: tlm_token_open takes the same
+ * URI. TLM_ERR_NOT_FOUND, or TLM_ERR_ARGUMENT where several fit. The caller frees the result.
+ */
+TLM_CHECKED tlm_result tlm_key_find_by_uri(tlm_token *token, const char *uri, tlm_key **key,
+                                           tlm_error *error);
+TLM_CHECKED tlm_result tlm_certificate_find_by_uri(tlm_token *token, const char *uri,
+                                                   X509 **certificate, tlm_error *error);
 
 /*
  * Makes a key pair on the token: sensitive, not extractable, token objects, the private one
@@ -66,6 +85,12 @@ EVP_PKEY *tlm_key_public(const tlm_key *key);
 TLM_CHECKED tlm_result tlm_key_sign(tlm_key *key, tlm_jwa algorithm, const void *data, size_t size,
                                     unsigned char *signature, size_t *signature_size,
                                     tlm_error *error);
+
+/* The same over a SHA-256 digest that the caller made. */
+TLM_CHECKED tlm_result tlm_key_sign_digest(tlm_key *key, tlm_jwa algorithm,
+                                           const unsigned char digest[TLM_DIGEST_SIZE],
+                                           unsigned char *signature, size_t *signature_size,
+                                           tlm_error *error);
 
 /*
  * Decrypts RSA-OAEP with SHA-256 and MGF1-SHA-256, no label (RFC 8017 section 7.1, JWA

@@ -45,6 +45,11 @@ typedef struct tlm_token tlm_token;
  */
 typedef tlm_result (*tlm_token_pin_source)(void *context, tlm_secret **pin, tlm_error *error);
 
+/* The two of them that need no state: the file that the context names (const char *, mode 0600, a
+ * line end at its end not counted), and the token's own way. */
+tlm_result tlm_pin_from_file(void *context, tlm_secret **pin, tlm_error *error);
+tlm_result tlm_pin_of_token(void *context, tlm_secret **pin, tlm_error *error);
+
 typedef struct tlm_token_config {
     const char *module;       /* path of the PKCS#11 module */
     const char *uri;          /* pkcs11: URI that names one token */
