@@ -41,6 +41,7 @@ tlm_connection *tlm_connections_add(tlm_connections *connections, int file, int6
     }
     added->file = file;
     added->quiet_ms = now_ms;
+    atomic_init(&added->secured, !connections->tls);
     (void)pthread_mutex_lock(&connections->lock);
     added->next = connections->first;
     if (added->next != NULL) {
@@ -108,6 +109,9 @@ static void look(tlm_connection *connection, int64_t now_ms)
 static bool is_late(const tlm_connections *connections, const tlm_connection *connection,
                     int64_t now_ms)
 {
+    if (!atomic_load_explicit(&connection->secured, memory_order_relaxed)) {
+        return now_ms - connection->quiet_ms >= connections->deadline_ms;
+    }
     if (connection->busy_ms != 0 && now_ms - connection->busy_ms >= connections->deadline_ms) {
         return true;
     }
@@ -115,9 +119,12 @@ static bool is_late(const tlm_connections *connections, const tlm_connection *co
 }
 
 /* Says why and ends the connection; its server thread reads the end and closes the socket. */
-static void end_connection(tlm_connection *connection, const char *answer, size_t size)
+static void end_connection(const tlm_connections *connections, tlm_connection *connection,
+                           const char *answer, size_t size)
 {
-    (void)send(connection->file, answer, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (!connections->tls) {
+        (void)send(connection->file, answer, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
     (void)shutdown(connection->file, SHUT_RDWR);
     connection->ended = true;
 }
@@ -131,11 +138,12 @@ tlm_sweep tlm_connections_sweep(tlm_connections *connections, int64_t now_ms)
             continue;
         }
         look(at, now_ms);
-        if (at->over && now_ms - at->quiet_ms >= OVER_MS) {
-            end_connection(at, over_answer, sizeof over_answer - 1);
+        bool secured = atomic_load_explicit(&at->secured, memory_order_relaxed);
+        if (at->over && secured && now_ms - at->quiet_ms >= OVER_MS) {
+            end_connection(connections, at, over_answer, sizeof over_answer - 1);
             done.over++;
         } else if (is_late(connections, at, now_ms)) {
-            end_connection(at, late_answer, sizeof late_answer - 1);
+            end_connection(connections, at, late_answer, sizeof late_answer - 1);
             done.late++;
         } else if (at->gone) {
             (void)shutdown(at->file, SHUT_RDWR);

@@ -12,6 +12,9 @@
  * connections whose peer sends no more: libmicrohttpd 0.9.75 misses that where the end came with
  * the last bytes, and would keep them until the idle timeout.
  *
+ * Under TLS the handshake has the same deadline, counted from the connection's beginning, and what
+ * is late gets no answer: bytes beside GnuTLS would only look like a damaged record.
+ *
  *     tlm_connection *connection = tlm_connections_add(&connections, file);
  *     tlm_connection_served(connection);             // the request arrived whole
  *     tlm_connections_sweep(&connections, now_ms);   // from another thread
@@ -28,21 +31,24 @@ typedef struct tlm_connection {
     struct tlm_connection *next;
     struct tlm_connection *previous;
     int file;
-    bool over;          /* above the limit: is told so and closed */
-    bool ended;         /* shut down by the sweep */
-    atomic_uint served; /* requests that arrived whole */
-    unsigned seen;      /* the sweep's: `served` when it last looked */
-    uint64_t bytes;     /* the sweep's: received up to the last whole request */
-    int64_t quiet_ms;   /* the sweep's: when it was opened, or last served a request */
-    int64_t busy_ms;    /* the sweep's: since when a request is under way; 0: none is */
-    bool half_closed;   /* the sweep's: the peer sends no more */
-    bool gone;          /* the sweep's: and nothing was served since that was seen */
+    bool over;           /* above the limit: is told so and closed */
+    bool ended;          /* shut down by the sweep */
+    atomic_uint served;  /* requests that arrived whole, and a handshake that came to its end */
+    atomic_bool secured; /* the handshake came to its end; always so without TLS */
+    struct tlm_tls_credentials *credentials; /* the TLS session's, else NULL */
+    unsigned seen;                           /* the sweep's: `served` when it last looked */
+    uint64_t bytes;   /* the sweep's: received up to the last whole request */
+    int64_t quiet_ms; /* the sweep's: when it was opened, or last served a request */
+    int64_t busy_ms;  /* the sweep's: since when a request is under way; 0: none is */
+    bool half_closed; /* the sweep's: the peer sends no more */
+    bool gone;        /* the sweep's: and nothing was served since that was seen */
 } tlm_connection;
 
 typedef struct tlm_connections {
     pthread_mutex_t lock;
     tlm_connection *first;
     size_t count;
+    bool tls;
     size_t limit;        /* connections above it are `over` */
     int64_t idle_ms;     /* after which libmicrohttpd closes an idle connection */
     int64_t deadline_ms; /* for a request to arrive whole */
@@ -67,6 +73,13 @@ static inline void tlm_connection_served(tlm_connection *connection)
     /* One writer, the server's thread: no locked instruction is needed. */
     unsigned served = atomic_load_explicit(&connection->served, memory_order_relaxed);
     atomic_store_explicit(&connection->served, served + 1, memory_order_relaxed);
+}
+
+/* The TLS handshake is over: what is received from now on is a request. */
+static inline void tlm_connection_secured(tlm_connection *connection)
+{
+    atomic_store_explicit(&connection->secured, true, memory_order_relaxed);
+    tlm_connection_served(connection);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include <tlm/notify.h>
 
 #include "daemon_setup.h"
+#include "daemon_tls.h"
 #include "documents.h"
 
 #define SWEEP_MS 1000
@@ -57,7 +58,7 @@ static void wake(void *context)
 /* The line that scripts wait for: once, when the fingerprint can be had. */
 static void print_ready(tlm_daemon *self, const tlm_identity_view *view)
 {
-    if (self->told_ready || !view->ready || !view->has_fingerprint) {
+    if (self->told_ready || !view->ready || !view->has_fingerprint || !tlm_daemon_tls_ready(self)) {
         return;
     }
     self->told_ready = true;
@@ -123,6 +124,7 @@ static tlm_result publish(tlm_daemon *self, tlm_error *error)
         self->identity != NULL ? tlm_identity_view_get(self->identity) : &pending;
     tlm_facts_state facts;
     take_facts(self, &facts);
+    tlm_daemon_tls_tell(self);
     self->source.view = view;
     self->source.facts = facts.text;
     self->source.facts_as_of = facts.as_of;
@@ -170,7 +172,8 @@ static tlm_result reload_level(tlm_daemon *self, tlm_error *error)
     return result;
 }
 
-/* SIGHUP: the log file is opened again, the level read again; flags still win over the file. */
+/* SIGHUP: the log file is opened again, the level read again, certificate and key too; flags still
+ * win over the file. */
 static void reload(tlm_daemon *self)
 {
     tlm_error error = {0};
@@ -186,6 +189,9 @@ static void reload(tlm_daemon *self)
         tlm_log_error(&error, "reload_failed", NULL);
     } else {
         (void)tlm_notices_clear(&self->notices, "reload");
+    }
+    if (self->tls != NULL) {
+        tlm_tls_reload(self->tls);
     }
     publish_or_log(self);
     tlm_notify("READY=1");
@@ -253,6 +259,7 @@ static void stop(tlm_daemon *self)
     size_t left = tlm_server_drain(self->server, DRAIN_MS);
     tlm_facts_stop(&self->facts);
     tlm_server_stop(&self->server);
+    tlm_tls_stop(&self->tls);
     tlm_identity_stop(&self->identity);
     tlm_log(TLM_LOG_INFO, "stopped", "cut_off=%zu", left);
 }
@@ -286,6 +293,9 @@ static tlm_result start(tlm_daemon *self, tlm_error *error)
         result = tlm_setup_listener(self, error);
     }
     if (result == TLM_OK) {
+        result = tlm_daemon_tls_setup(self, wake, error);
+    }
+    if (result == TLM_OK) {
         result = serve(self, error);
     }
     if (result == TLM_OK) {
@@ -295,6 +305,9 @@ static tlm_result start(tlm_daemon *self, tlm_error *error)
     }
     if (result == TLM_OK) {
         result = tlm_setup_facts(self, wake, error);
+    }
+    if (result == TLM_OK) {
+        result = tlm_daemon_tls_start(self, error);
     }
     return result;
 }

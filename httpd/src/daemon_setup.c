@@ -151,6 +151,7 @@ tlm_result tlm_setup_server(tlm_daemon *self, tlm_error *error)
 {
     tlm_server_config config = {.listener = &self->listener,
                                 .answers = self->answers,
+                                .tls = self->tls,
                                 .connections = self->connections,
                                 .idle_seconds = self->settings->rest_timeout,
                                 .deadline_seconds = self->settings->rest_deadline};
@@ -225,6 +226,7 @@ void tlm_setup_clear(tlm_daemon *self)
 {
     tlm_facts_stop(&self->facts);
     tlm_server_stop(&self->server);
+    tlm_tls_stop(&self->tls);
     tlm_identity_stop(&self->identity);
     tlm_answers_free(&self->answers);
     tlm_listener_close(&self->listener);

@@ -22,6 +22,7 @@
 #include "notices.h"
 #include "server.h"
 #include "status.h"
+#include "tls.h"
 
 typedef struct tlm_daemon {
     const tlm_settings *settings;
@@ -38,6 +39,8 @@ typedef struct tlm_daemon {
     tlm_server *server;
     tlm_identity *identity;
     tlm_facts *facts;
+    tlm_tls *tls; /* NULL: plain HTTP */
+    tlm_status_tls tls_status;
 
     tlm_status_source source;
     char *config_file; /* NULL where there is none */

@@ -16,7 +16,9 @@ static void print_help(void)
     tlm_settings_print_help(TLM_PROGRAM_DAEMON, stdout);
     (void)printf(
         "\nPaths: /health /ready /status /fingerprint /fingerprint/fallback\n"
-        "Signals: SIGTERM and SIGINT end it; SIGHUP opens the log again, reads its level.\n"
+        "HTTPS: --rest-tls-certificate and --rest-tls-key, files or pkcs11: URIs.\n"
+        "Signals: SIGTERM and SIGINT end it; SIGHUP opens the log again, reads its level\n"
+        "         and the certificate of HTTPS.\n"
         "Exit status: 0 ended by a signal, 1 failure, 2 wrong setting.\n"
         "See %s(8) and %s.json(5).\n",
         TLM_SERVICE, TLM_SERVICE);

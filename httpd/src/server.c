@@ -15,7 +15,10 @@
 #include "connections.h"
 #include "problem.h"
 #include "reply.h"
+#include "tls_session.h"
 
+/* Of a connection's thread: GnuTLS and a PKCS#11 module need less than half of it. */
+#define STACK_SIZE ((size_t)512 * 1024)
 #define DRAIN_STEP_MS 20
 
 /* How a request was judged when its headers were in; a request carries a pointer to one. */
@@ -31,6 +34,7 @@ typedef enum verdict {
 
 struct tlm_server {
     struct MHD_Daemon *daemon;
+    tlm_tls *tls; /* NULL: plain HTTP */
     tlm_answers *answers;
     tlm_connections connections;
     tlm_log_limit message_limit;
@@ -214,14 +218,20 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
 {
     tlm_server *self = context;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        tlm_tls_session_end(*socket_context);
         tlm_connections_remove(&self->connections, *socket_context);
         *socket_context = NULL;
         return;
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *socket_context =
+    tlm_connection *added =
         info != NULL ? tlm_connections_add(&self->connections, info->connect_fd, now_ms()) : NULL;
+    *socket_context = added;
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (self->tls != NULL && added != NULL && info != NULL) {
+        tlm_tls_session_begin(info->tls_session, added, tlm_tls_current(self->tls));
+    }
 }
 
 /* "%00" stays as it is: a decoded one would end the path early and let "/health%00x" pass. */
@@ -268,6 +278,8 @@ size_t tlm_server_files(unsigned connections)
 static void prepare(tlm_server *self, const tlm_server_config *config)
 {
     self->answers = config->answers;
+    self->tls = config->tls;
+    self->connections.tls = config->tls != NULL;
     self->connections.limit = config->connections;
     self->connections.idle_ms = (int64_t)config->idle_seconds * 1000;
     self->connections.deadline_ms = (int64_t)config->deadline_seconds * 1000;
@@ -279,6 +291,27 @@ static void prepare(tlm_server *self, const tlm_server_config *config)
     }
 }
 
+static struct MHD_Daemon *start_daemon(tlm_server *self, const tlm_server_config *config)
+{
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    /* What stands behind the first MHD_OPTION_END is not read. */
+    enum MHD_OPTION only_tls = MHD_OPTION_END;
+    if (config->tls != NULL) {
+        flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC |
+                MHD_USE_ERROR_LOG | MHD_USE_TLS;
+        only_tls = MHD_OPTION_HTTPS_CERT_CALLBACK2;
+    }
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, handle, self, MHD_OPTION_EXTERNAL_LOGGER, log_message, self,
+        MHD_OPTION_LISTEN_SOCKET, config->listener->file, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)tlm_server_files(config->connections), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)TLM_SERVER_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, config->idle_seconds,
+        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, self, MHD_OPTION_UNESCAPE_CALLBACK,
+        unescape, self, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, only_tls, tlm_tls_session_certificate,
+        MHD_OPTION_HTTPS_PRIORITIES, TLM_TLS_PRIORITIES, MHD_OPTION_THREAD_STACK_SIZE, STACK_SIZE,
+        MHD_OPTION_END);
+}
+
 tlm_result tlm_server_start(const tlm_server_config *config, tlm_server **server, tlm_error *error)
 {
     *server = NULL;
@@ -288,14 +321,7 @@ tlm_result tlm_server_start(const tlm_server_config *config, tlm_server **server
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for the REST interface");
     }
     prepare(self, config);
-    self->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        handle, self, MHD_OPTION_EXTERNAL_LOGGER, log_message, self, MHD_OPTION_LISTEN_SOCKET,
-        config->listener->file, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)tlm_server_files(config->connections), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)TLM_SERVER_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, config->idle_seconds,
-        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, self, MHD_OPTION_UNESCAPE_CALLBACK,
-        unescape, self, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+    self->daemon = start_daemon(self, config);
     if (self->daemon == NULL) {
         (void)pthread_mutex_destroy(&self->connections.lock);
         free(self);

@@ -3,7 +3,9 @@
 #define TLM_SERVER_H
 
 /*
- * The HTTP server: libmicrohttpd with one epoll thread, routes, limits and deadlines.
+ * The HTTP server: libmicrohttpd with one epoll thread, routes, limits and deadlines. With TLS it
+ * has one thread for each connection: a handshake waits for the token's signature, and only its own
+ * peer may be kept waiting by that.
  *
  *     tlm_server_config config = {.listener = &listener, .answers = answers,
  *                                 .connections = 2048, .idle_seconds = 60, .deadline_seconds = 10};
@@ -20,12 +22,14 @@
 
 #include "answers.h"
 #include "listen.h"
+#include "tls.h"
 
 typedef struct tlm_server tlm_server;
 
 typedef struct tlm_server_config {
     tlm_listener *listener; /* the server takes its socket over */
     tlm_answers *answers;   /* all documents set; outlives the server */
+    tlm_tls *tls;           /* NULL: plain HTTP; outlives the server */
     unsigned connections;   /* served at a time; more are answered with 503 */
     unsigned idle_seconds;
     unsigned deadline_seconds;

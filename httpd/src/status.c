@@ -175,6 +175,17 @@ static json_t *paths_object(const tlm_status_source *source)
     return whole(object, failed);
 }
 
+static json_t *tls_object(const tlm_status_tls *tls)
+{
+    static const tlm_status_tls plain = {.enabled = false};
+    tls = tls != NULL ? tls : &plain;
+    json_t *object = json_object();
+    int failed = json_object_set_new(object, "enabled", json_boolean(tls->enabled));
+    failed |= json_object_set_new(object, "certificateNotAfter", tlm_json_time(tls->not_after));
+    failed |= json_object_set_new(object, "keyIn", tlm_json_text(tls->key_in));
+    return whole(object, failed);
+}
+
 static json_t *error_object(const char *code, const char *message, const char *hint, time_t since)
 {
     json_t *object = json_object();
@@ -224,6 +235,7 @@ char *tlm_status_text(const tlm_status_source *source)
     failed |= json_object_set_new(object, "fingerprint", fingerprint_object(view));
     failed |= json_object_set_new(object, "storageId", tlm_json_text(view->storage_id));
     failed |= json_object_set_new(object, "paths", paths_object(source));
+    failed |= json_object_set_new(object, "tls", tls_object(source->tls));
     failed |= json_object_set_new(object, "errors", errors_array(source));
     failed |= json_object_set_new(object, "startedAt", tlm_json_time(about->started));
     return tlm_json_finish(object, failed);

@@ -18,6 +18,14 @@
 #include "about.h"
 #include "notices.h"
 
+/* Of the REST interface itself. */
+typedef struct tlm_status_tls {
+    bool enabled;
+    bool ready;         /* certificate and key were loaded */
+    time_t not_after;   /* of the certificate; 0 while it was not loaded */
+    const char *key_in; /* "token" or "file"; NULL without TLS */
+} tlm_status_tls;
+
 typedef struct tlm_status_source {
     const tlm_identity_view *view;
     const tlm_about *about;
@@ -29,6 +37,7 @@ typedef struct tlm_status_source {
     const char *persistence_dir;
     const char *log_file;
     const char *token_store;
+    const tlm_status_tls *tls; /* NULL: plain HTTP */
 } tlm_status_source;
 
 /* Why the view is not healthy; false where it is, or where nothing is decided yet. */

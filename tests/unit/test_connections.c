@@ -242,6 +242,68 @@ static void half_a_request_that_ended_does_not_hold_up_a_drain(void **state)
     close_pair(&one);
 }
 
+static int begin_tls(void **state)
+{
+    int result = begin(state);
+    connections.tls = true;
+    return result;
+}
+
+static void a_handshake_has_the_deadline_from_the_beginning(void **state)
+{
+    (void)state;
+    pair silent = open_pair(START);
+    pair begun = open_pair(START);
+    drip(&begun);
+    assert_int_equal(tlm_connections_sweep(&connections, START + DEADLINE_MS - 1).late, 0);
+    assert_int_equal(tlm_connections_sweep(&connections, START + DEADLINE_MS).late, 2);
+    /* Nothing but the end: what is not TLS would be a damaged record to the peer. */
+    char text[16];
+    read_all(silent.client, text, sizeof text);
+    assert_string_equal(text, "");
+    read_all(begun.client, text, sizeof text);
+    assert_string_equal(text, "");
+    close_pair(&silent);
+    close_pair(&begun);
+}
+
+static void behind_the_handshake_requests_have_the_deadline(void **state)
+{
+    (void)state;
+    pair one = open_pair(START);
+    drip(&one);
+    tlm_connection_secured(one.connection);
+    /* Idle: the bytes of the handshake are no request. */
+    for (int64_t now = START; now < START + IDLE_MS; now += 1000) {
+        assert_int_equal(tlm_connections_sweep(&connections, now).late, 0);
+    }
+    drip(&one);
+    assert_int_equal(tlm_connections_sweep(&connections, START + IDLE_MS).late, 0);
+    int64_t late = START + IDLE_MS + DEADLINE_MS;
+    assert_int_equal(tlm_connections_sweep(&connections, late - 1).late, 0);
+    assert_int_equal(tlm_connections_sweep(&connections, late).late, 1);
+    char text[16];
+    read_all(one.client, text, sizeof text);
+    assert_string_equal(text, "");
+    close_pair(&one);
+}
+
+static void above_the_limit_a_handshake_may_end_first(void **state)
+{
+    (void)state;
+    pair one = open_pair(START);
+    pair two = open_pair(START);
+    pair three = open_pair(START);
+    assert_true(three.connection->over);
+    assert_int_equal(tlm_connections_sweep(&connections, START + 2000).over, 0);
+    tlm_connection_secured(three.connection);
+    assert_int_equal(tlm_connections_sweep(&connections, START + 2000).over, 0);
+    assert_int_equal(tlm_connections_sweep(&connections, START + 3000).over, 1);
+    close_pair(&one);
+    close_pair(&two);
+    close_pair(&three);
+}
+
 static void nothing_is_no_connection(void **state)
 {
     (void)state;
@@ -263,6 +325,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_that_sends_no_more_is_closed, begin, end),
         cmocka_unit_test_setup_teardown(half_a_request_that_ended_does_not_hold_up_a_drain, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(a_handshake_has_the_deadline_from_the_beginning, begin_tls,
+                                        end),
+        cmocka_unit_test_setup_teardown(behind_the_handshake_requests_have_the_deadline, begin_tls,
+                                        end),
+        cmocka_unit_test_setup_teardown(above_the_limit_a_handshake_may_end_first, begin_tls, end),
         cmocka_unit_test_setup_teardown(nothing_is_no_connection, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

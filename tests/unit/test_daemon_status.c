@@ -89,6 +89,25 @@ static const char *text_at(const json_t *object, const char *path)
     return json_string_value(object);
 }
 
+static void tls_is_told(void **state)
+{
+    (void)state;
+    tlm_notices notices = {0};
+    tlm_identity_view view = tpm_view();
+    json_t *object = status_of(&view, &notices, NULL);
+    assert_true(json_is_false(json_object_get(json_object_get(object, "tls"), "enabled")));
+    assert_null(text_at(object, "tls.certificateNotAfter"));
+    assert_null(text_at(object, "tls.keyIn"));
+    json_decref(object);
+    const tlm_status_tls tls = {.enabled = true, .not_after = 1700000000, .key_in = "token"};
+    tlm_status_source source = {.view = &view, .about = &about, .notices = &notices, .tls = &tls};
+    object = parse(tlm_status_text(&source));
+    assert_true(json_is_true(json_object_get(json_object_get(object, "tls"), "enabled")));
+    assert_string_equal(text_at(object, "tls.certificateNotAfter"), "2023-11-14T22:13:20Z");
+    assert_string_equal(text_at(object, "tls.keyIn"), "token");
+    json_decref(object);
+}
+
 static void healthy_on_a_tpm(void **state)
 {
     (void)state;
@@ -336,6 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(healthy_on_a_tpm),
+        cmocka_unit_test(tls_is_told),
         cmocka_unit_test(nothing_known_yet),
         cmocka_unit_test(connected_to_a_simulated_tpm),
         cmocka_unit_test(a_token_that_is_no_tpm),

@@ -54,7 +54,10 @@
         0, TLM_PROGRAM_DAEMON, "Private key of that certificate, a PEM file or a pkcs11: URI")     \
     ROW(rest_tls_client_ca, text, "REST.Tls.ClientCa", "TLM_REST_TLS_CLIENT_CA",                   \
         "rest-tls-client-ca", "FILE", "", 0, 0, TLM_PROGRAM_DAEMON,                                \
-        "PEM file of the authorities whose client certificates are asked for")                     \
+        "PEM file of the authorities whose client certificates are required")                      \
+    ROW(rest_tls_client_optional, switch, "REST.Tls.ClientOptional",                               \
+        "TLM_REST_TLS_CLIENT_OPTIONAL", "rest-tls-client-optional", "", "false", 0, 0,             \
+        TLM_PROGRAM_DAEMON, "Serve clients without a certificate too; a foreign one is refused")   \
     ROW(tpm_enabled, switch, "TPM.Enabled", "TPM_ENABLED", "no-tpm", "", "true", 0, 0,             \
         TLM_PROGRAM_DAEMON, "Run without a TPM: on a SoftHSM token, else on a local key")          \
     ROW(tcti, text, "TPM.Tcti", "TLM_TCTI TSS2_TCTI", "tcti", "TCTI", "", 0, 0, TLM_ALL,           \

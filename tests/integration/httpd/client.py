@@ -133,6 +133,20 @@ def hold(count, asking):
     sys.stdin.read()
 
 
+def stall(count, text):
+    """Connections that send a text and no more; "open", then "closed" with how many the server
+    closed and after how many seconds, then waits for the end of standard input."""
+    data = text.encode().decode("unicode_escape").encode("latin-1")
+    peers = [connect() for _ in range(int(count))]
+    for peer in peers:
+        peer.sendall(data)
+    print("open", flush=True)
+    begun = time.monotonic()
+    closed = sum(read_end(peer) is not None for peer in peers)
+    print("closed", closed, int(time.monotonic() - begun), flush=True)
+    sys.stdin.read()
+
+
 def begin(seconds):
     """Half a request, "begun", the rest after some seconds; prints the status of the answer."""
     peer = connect()
@@ -192,7 +206,7 @@ def reset(count):
 
 
 CASES = {case.__name__: case for case in
-         (raw, big, drip, idle, hold, begin, many, pipeline, half, reset)}
+         (raw, big, drip, idle, hold, stall, begin, many, pipeline, half, reset)}
 
 if __name__ == "__main__":
     CASES[sys.argv[2]](*sys.argv[3:])

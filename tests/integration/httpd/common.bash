@@ -84,7 +84,7 @@ start_ready() {
     local line
     line=$(cat "$out")
     echo "$line"
-    [[ $line =~ ^ready\ (http://[^ ]+)\ fingerprint=([0-9a-f]{64})\ backend=([a-z0-9]+)(\ \(.*\))?$ ]]
+    [[ $line =~ ^ready\ (https?://[^ ]+)\ fingerprint=([0-9a-f]{64})\ backend=([a-z0-9]+)(\ \(.*\))?$ ]]
     [ "${BASH_REMATCH[1]}" = "$url" ]
     fingerprint=${BASH_REMATCH[2]}
     backend=${BASH_REMATCH[3]}
