@@ -86,8 +86,8 @@ static tlm_result add(tlm_tcti_list *list, char *conf, const char *origin, bool 
         return tlm_error_set(error, TLM_ERR_SETTING, "leave some out",
                              "%s names more than %d TPM interfaces", origin, TLM_TCTI_MAX);
     }
-    list->items[list->count++] =
-        (tlm_tcti){.conf = conf, .origin = origin, .named = named, .simulated = tlm_tcti_is_simulated(conf)};
+    list->items[list->count++] = (tlm_tcti){
+        .conf = conf, .origin = origin, .named = named, .simulated = tlm_tcti_is_simulated(conf)};
     return TLM_OK;
 }
 

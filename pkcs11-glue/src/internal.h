@@ -64,6 +64,13 @@ unsigned tlm_fork_generation(void);
 /* Takes the lock. `generation` is the one the token was opened in. */
 TLM_CHECKED tlm_result tlm_module_enter(unsigned generation, tlm_error *error);
 void tlm_module_leave(void);
+/* Under the lock: names the call that comes, a text that is never freed. */
+void tlm_module_doing(const char *call);
+/*
+ * For a watchdog, which never waits: since when (tlm_clock_now) somebody has the lock, 0 where
+ * nobody has, and in *call what is being done.
+ */
+int64_t tlm_module_busy_since(const char **call);
 
 /* Under the lock: loads and initializes a module, or shares one that is loaded. `error` is given.
  */

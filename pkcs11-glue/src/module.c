@@ -14,6 +14,10 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static tlm_module *modules;
 
+/* What a watchdog reads without the lock. */
+static _Atomic int64_t entered; /* 0: nobody is inside */
+static _Atomic(const char *) doing;
+
 /* How long a call waits for the one before it: a TPM may take a minute for an RSA key. */
 #define LOCK_SECONDS 90
 
@@ -54,17 +58,32 @@ tlm_result tlm_module_enter(unsigned of_token, tlm_error *error)
                              "another call of the PKCS#11 module has not returned in %d s",
                              LOCK_SECONDS);
     }
+    tlm_module_doing("an operation on the token");
+    atomic_store(&entered, tlm_clock_now());
     return TLM_OK;
 }
 
 void tlm_module_leave(void)
 {
+    atomic_store(&entered, 0);
     (void)pthread_mutex_unlock(&lock);
+}
+
+void tlm_module_doing(const char *call)
+{
+    atomic_store(&doing, call);
+}
+
+int64_t tlm_module_busy_since(const char **call)
+{
+    *call = atomic_load(&doing);
+    return atomic_load(&entered);
 }
 
 static tlm_result initialize(tlm_module *module, tlm_error *error)
 {
     CK_C_INITIALIZE_ARGS arguments = {.flags = CKF_OS_LOCKING_OK};
+    tlm_module_doing("C_Initialize");
     CK_RV rv = module->functions->C_Initialize(&arguments);
     if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) {
         module->initialized = false;
@@ -154,6 +173,7 @@ tlm_result tlm_module_restart(tlm_module *module, tlm_error *error)
 {
     if (module->initialized) {
         /* Its answer does not matter: a module that lost its token may well complain here. */
+        tlm_module_doing("C_Finalize");
         (void)module->functions->C_Finalize(NULL);
         module->initialized = false;
         module->ours = false;

@@ -172,12 +172,14 @@ static tlm_result run(tlm_token *token, tlm_token_operation operation, void *con
     if (result != TLM_OK) {
         return result;
     }
+    tlm_module_doing("an operation on the token");
     result = operation(token, context, error);
     if (result != TLM_OK && tlm_error_is_recoverable(error) && !recovered) {
         result = tlm_token_recover(token, error);
         if (result != TLM_OK) {
             return result;
         }
+        tlm_module_doing("an operation on the token");
         result = operation(token, context, error);
     }
     if (result != TLM_OK && tlm_error_is_recoverable(error)) {

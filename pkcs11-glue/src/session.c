@@ -98,6 +98,7 @@ static tlm_result list_slots(const tlm_module *module, CK_SLOT_ID *slots, CK_ULO
                              tlm_error *error)
 {
     /* The count is asked for first: modules look for new tokens then. */
+    tlm_module_doing("C_GetSlotList");
     CK_RV rv = module->functions->C_GetSlotList(CK_TRUE, NULL, count);
     if (rv == CKR_OK) {
         *count = SLOTS_MAX;
@@ -149,6 +150,7 @@ tlm_result tlm_session_find_slot(tlm_token *token, tlm_error *error)
 tlm_result tlm_session_ping(tlm_token *token, tlm_error *error)
 {
     CK_BYTE byte = 0;
+    tlm_module_doing("C_GenerateRandom");
     CK_RV rv = token->module->functions->C_GenerateRandom(token->session, &byte, 1);
     if (rv != CKR_OK) {
         return tlm_error_set_rv(error, rv, "C_GenerateRandom", "on %s", token->uri_text);
@@ -159,6 +161,7 @@ tlm_result tlm_session_ping(tlm_token *token, tlm_error *error)
 static tlm_result open_session(tlm_token *token, CK_SESSION_HANDLE *session, tlm_error *error)
 {
     CK_FLAGS flags = CKF_SERIAL_SESSION | (token->read_only ? 0UL : CKF_RW_SESSION);
+    tlm_module_doing("C_OpenSession");
     CK_RV rv = token->module->functions->C_OpenSession(token->slot, flags, NULL, NULL, session);
     if (rv != CKR_OK) {
         return tlm_error_set_rv(error, rv, "C_OpenSession", "on %s", token->uri_text);
@@ -205,6 +208,7 @@ void tlm_session_close(tlm_token *token)
     }
     /* The logout first: only it frees the keys that tpm2-pkcs11 holds in the TPM. */
     if (token->pin != NULL) {
+        tlm_module_doing("C_Logout");
         (void)token->module->functions->C_Logout(token->session);
     }
     (void)token->module->functions->C_CloseSession(token->session);
@@ -238,6 +242,7 @@ static tlm_result send_pin(tlm_token *token, tlm_secret *pin, tlm_error *error)
                              "%s refused this PIN before, so it is not sent again",
                              token->uri_text);
     }
+    tlm_module_doing("C_Login");
     CK_RV rv = token->module->functions->C_Login(token->session, CKU_USER,
                                                  pin != NULL ? tlm_secret_data(pin) : NULL,
                                                  pin != NULL ? (CK_ULONG)tlm_secret_size(pin) : 0);

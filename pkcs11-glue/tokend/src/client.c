@@ -14,6 +14,7 @@ tlm_result tlm_client_new(tlm_provider *provider, const tlm_peer *peer, tlm_clie
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for a client");
     }
     made->provider = provider;
+    made->access = atomic_load(&provider->access);
     made->peer = *peer;
     *client = made;
     return TLM_OK;
@@ -57,7 +58,7 @@ CK_RV tlm_client_token(const tlm_client *client, CK_SLOT_ID slot, tlm_token **to
         return CKR_SLOT_ID_INVALID;
     }
     *token = atomic_load(&client->provider->token);
-    if (*token == NULL || !tlm_access_knows(client->provider->config.access, &client->peer)) {
+    if (*token == NULL || !tlm_access_knows(client->access, &client->peer)) {
         return CKR_TOKEN_NOT_PRESENT;
     }
     return CKR_OK;
@@ -68,8 +69,7 @@ CK_RV tlm_client_token(const tlm_client *client, CK_SLOT_ID slot, tlm_token **to
 bool tlm_client_sees(const tlm_client *client, const tlm_entry *entry)
 {
     return (client->logged_in || !entry->private) &&
-           tlm_access_allows(client->provider->config.access, &client->peer, entry->label,
-                             TLM_USE_SEE);
+           tlm_access_allows(client->access, &client->peer, entry->label, TLM_USE_SEE);
 }
 
 static tlm_entry *newest(tlm_entry *entry)

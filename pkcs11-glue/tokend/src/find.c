@@ -101,8 +101,8 @@ static CK_RV search_features(tlm_client_session *session, const CK_ATTRIBUTE *at
     }
     for (size_t i = 0; i < features && rv == CKR_OK; i++) {
         if (tlm_feature_matches(hardware, i, attributes, count) &&
-            tlm_access_allows(client->provider->config.access, &client->peer,
-                              tlm_feature_label(hardware, i), TLM_USE_SEE)) {
+            tlm_access_allows(client->access, &client->peer, tlm_feature_label(hardware, i),
+                              TLM_USE_SEE)) {
             rv = add_found(session, NULL, i);
         }
     }

@@ -33,6 +33,7 @@ tlm_result tlm_provider_new(const tlm_provider_config *config, tlm_provider **pr
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for a provider");
     }
     made->config = *config;
+    atomic_store(&made->access, config->access);
     made->wait_ms = 1000 * (int64_t)(config->wait_seconds != 0 ? config->wait_seconds
                                                                : TLM_PROVIDER_WAIT_SECONDS);
     atomic_store(&made->next_handle, 1UL);
@@ -57,4 +58,9 @@ void tlm_provider_set_token(tlm_provider *provider, tlm_token *token)
 {
     provider->recoveries = tlm_token_recoveries(token);
     atomic_store(&provider->token, token);
+}
+
+void tlm_provider_set_access(tlm_provider *provider, const tlm_access *access)
+{
+    atomic_store(&provider->access, access);
 }

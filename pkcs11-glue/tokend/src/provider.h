@@ -61,6 +61,12 @@ void tlm_provider_free(tlm_provider **provider);
 void tlm_provider_set_token(tlm_provider *provider, tlm_token *token);
 
 /*
+ * Another access table, for the clients that come from now on; those that are there keep theirs, so
+ * every table lives as long as the provider. Safe under threads.
+ */
+void tlm_provider_set_access(tlm_provider *provider, const tlm_access *access);
+
+/*
  * For a watchdog; none of them waits. How long the call that is in the back end now has been there,
  * in milliseconds (0: none is), and how many transactions there were since the module was last
  * brought back.

@@ -178,6 +178,7 @@ typedef struct tlm_client_session {
 
 struct tlm_client {
     tlm_provider *provider;
+    const tlm_access *access; /* the table of its first moment */
     tlm_peer peer;
     bool initialized;
     bool logged_in;
@@ -192,6 +193,7 @@ struct tlm_client {
 struct tlm_provider {
     tlm_provider_config config;
     int64_t wait_ms;
+    _Atomic(const tlm_access *) access; /* for new clients */
     _Atomic(tlm_token *) token;
     tlm_gate gate;
     atomic_llong busy_since; /* milliseconds of tlm_clock_now; 0: nobody is in the back end */

@@ -52,8 +52,8 @@ static CK_RV check_key(const tlm_work_kind *about, const tlm_mechanism_kind *kin
 static CK_RV check_access(const tlm_client *client, const tlm_work_kind *about,
                           const tlm_mechanism_kind *kind, const tlm_entry *entry)
 {
-    if (!has_secret(entry) || tlm_access_allows(client->provider->config.access, &client->peer,
-                                                entry->label, about->use)) {
+    if (!has_secret(entry) ||
+        tlm_access_allows(client->access, &client->peer, entry->label, about->use)) {
         return CKR_OK;
     }
     tlm_audit_refused(&client->peer, entry->label, kind->type, about->name,
