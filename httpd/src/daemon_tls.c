@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <tlm/store.h>
+
 static bool is_set(const char *text)
 {
     return text != NULL && text[0] != '\0';
@@ -12,6 +14,22 @@ static bool is_set(const char *text)
 static const char *or_null(const char *text)
 {
     return is_set(text) ? text : NULL;
+}
+
+/* The module that the operator named, else tlm-tokend, which needs no PIN. */
+static tlm_result name_token(const tlm_settings *settings, tlm_tls_config *config, tlm_error *error)
+{
+    config->token_uri = "pkcs11:";
+    if (is_set(settings->pkcs11_module)) {
+        config->module = settings->pkcs11_module;
+        config->pin_file = or_null(settings->pkcs11_pin_file);
+        if (is_set(settings->pkcs11_token)) {
+            config->token_uri = settings->pkcs11_token;
+        }
+        return TLM_OK;
+    }
+    config->module = tlm_client_module();
+    return tlm_client_export_environment(settings->pkcs11_socket, error);
 }
 
 tlm_result tlm_daemon_tls_setup(tlm_daemon *self, tlm_setup_wake changed, tlm_error *error)
@@ -28,12 +46,10 @@ tlm_result tlm_daemon_tls_setup(tlm_daemon *self, tlm_setup_wake changed, tlm_er
                              .wait_seconds = settings->rest_deadline,
                              .changed = changed,
                              .context = self};
-    if (is_set(settings->pkcs11_module)) {
-        config.module = settings->pkcs11_module;
-        config.token_uri = is_set(settings->pkcs11_token) ? settings->pkcs11_token : "pkcs11:";
-        config.pin_file = or_null(settings->pkcs11_pin_file);
+    tlm_result result = name_token(settings, &config, error);
+    if (result == TLM_OK) {
+        result = tlm_tls_new(&config, &self->tls, error);
     }
-    tlm_result result = tlm_tls_new(&config, &self->tls, error);
     if (result == TLM_OK) {
         (void)snprintf(self->url, sizeof self->url, "https%s", self->listener.url + strlen("http"));
         self->tls_status.enabled = true;

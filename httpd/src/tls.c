@@ -106,6 +106,12 @@ static tlm_result make_token(tlm_tls *self, const tlm_tls_config *config, tlm_er
     if (!self->key_in_token && !tlm_tls_is_uri(self->sources.certificate)) {
         return read_credentials(self, &self->current, error);
     }
+    if (config->module == NULL) {
+        return tlm_error_set(error, TLM_ERR_NOT_FOUND,
+                             "Install it (Debian: apt-get install p11-kit-modules), or name a "
+                             "module: Pkcs11.Module (--pkcs11-module)",
+                             "p11-kit-client.so, through which tlm-tokend is used, was not found");
+    }
     /* Never a module of GnuTLS's own accord: ours must not be loaded twice. */
     (void)gnutls_pkcs11_init(GNUTLS_PKCS11_FLAG_MANUAL, NULL);
     tlm_tls_token_config token = {.module = config->module,

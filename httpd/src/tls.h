@@ -31,7 +31,7 @@ typedef struct tlm_tls tlm_tls;
 
 typedef struct tlm_tls_config {
     tlm_tls_sources sources;
-    const char *module; /* of the token; NULL where no source may be a URI */
+    const char *module; /* of the token; NULL: there is none, and no source may be a URI */
     const char *token_uri;
     const char *pin_file;           /* NULL: the token's own way */
     unsigned wait_seconds;          /* for the turn to sign, within one handshake */

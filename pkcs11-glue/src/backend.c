@@ -21,6 +21,15 @@ static const char *const softhsm_modules[] = {
     "/usr/local/lib/softhsm/libsofthsm2.so", NULL,
 };
 
+/* The client of p11-kit's remoting, a part of the distribution. */
+static const char *const client_modules[] = {
+    MULTIARCH("/pkcs11/p11-kit-client.so"),
+    "/usr/lib64/pkcs11/p11-kit-client.so",
+    "/usr/lib/pkcs11/p11-kit-client.so",
+    "/usr/local/lib/pkcs11/p11-kit-client.so",
+    NULL,
+};
+
 static const struct {
     tlm_backend backend;
     const char *name;
@@ -53,17 +62,25 @@ bool tlm_backend_from_name(const char *name, tlm_backend *backend)
     return false;
 }
 
+static const char *first_there(const char *const *paths)
+{
+    while (*paths != NULL && !tlm_file_exists(*paths)) {
+        paths++;
+    }
+    return *paths;
+}
+
 const char *tlm_backend_module(tlm_backend backend)
 {
     for (size_t i = 0; i < BACKENDS; i++) {
-        if (backends[i].backend != backend) {
-            continue;
-        }
-        for (const char *const *path = backends[i].modules; *path != NULL; path++) {
-            if (tlm_file_exists(*path)) {
-                return *path;
-            }
+        if (backends[i].backend == backend) {
+            return first_there(backends[i].modules);
         }
     }
     return NULL;
+}
+
+const char *tlm_client_module(void)
+{
+    return first_there(client_modules);
 }

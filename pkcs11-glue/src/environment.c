@@ -103,3 +103,39 @@ tlm_result tlm_store_export_environment(const tlm_store *store, const char *tcti
                              (int)store->backend);
     }
 }
+
+/* p11-kit decodes the path as that of a URL, so all but plain letters are written as %XX. */
+static void encode_path(const char *path, char *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    for (; *path != '\0'; path++) {
+        unsigned char byte = (unsigned char)*path;
+        if (isascii(byte) != 0 && (isalnum(byte) != 0 || strchr("/._-", byte) != NULL)) {
+            *out++ = *path;
+        } else {
+            *out++ = '%';
+            *out++ = digits[byte >> 4];
+            *out++ = digits[byte & 15U];
+        }
+    }
+    *out = '\0';
+}
+
+tlm_result tlm_client_export_environment(const char *socket, tlm_error *error)
+{
+    static const char scheme[] = "unix:path=";
+    if (socket == NULL || socket[0] != '/') {
+        return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL,
+                             "the socket of a token has an absolute path");
+    }
+    char *address = malloc(sizeof scheme + 3 * strlen(socket));
+    if (address == NULL) {
+        return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for the address of %s",
+                             socket);
+    }
+    memcpy(address, scheme, sizeof scheme);
+    encode_path(socket, address + sizeof scheme - 1);
+    tlm_result result = set("P11_KIT_SERVER_ADDRESS", address, 1, error);
+    free(address);
+    return result;
+}

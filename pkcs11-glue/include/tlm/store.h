@@ -53,6 +53,19 @@ bool tlm_backend_from_name(const char *name, tlm_backend *backend);
 const char *tlm_backend_module(tlm_backend backend);
 
 /*
+ * The path of p11-kit's client module, through which a token is used that tlm-tokend serves, or
+ * NULL where it is not installed.
+ */
+const char *tlm_client_module(void);
+
+/*
+ * Sets what the client module reads from the environment: P11_KIT_SERVER_ADDRESS, the unix socket
+ * `socket` (an absolute path). The module reads it once, when it is loaded. Call it before the
+ * program has threads.
+ */
+TLM_CHECKED tlm_result tlm_client_export_environment(const char *socket, tlm_error *error);
+
+/*
  * Reads token.json. TLM_ERR_NOT_PROVISIONED where there is none (hint: the command that makes
  * one), TLM_ERR_NEWER, TLM_ERR_FORMAT, TLM_ERR_PERMISSION (store of another owner).
  */

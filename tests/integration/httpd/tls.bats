@@ -183,6 +183,16 @@ start_tls() {
     grep -q 'REST.Tls.Key: the URI names no private key' "$err"
 }
 
+@test "where nobody serves the token, handshakes get an alert and the log says why" {
+    start --pkcs11-socket "$home/none.sock" --rest-tls-certificate pkcs11:object=tlm-attest \
+        --rest-tls-key pkcs11:object=tlm-attest
+    wait_says 'tls_unavailable.*no token' "$err"
+    gets_alert
+    grep -q 'internal error' "$home/said"
+    finish TERM
+    [ "$ended_with" -eq 0 ]
+}
+
 new_serial() {
     [ "$(served_serial)" = "$(openssl x509 -in "$home/web.crt" -noout -serial)" ]
 }
