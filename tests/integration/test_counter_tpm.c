@@ -174,10 +174,10 @@ static void test_four_at_a_time_never_share_a_number(void **state)
         for (size_t j = 1; j < READINGS; j++) {
             assert_true(readers[i].values[j] > readers[i].values[j - 1]);
         }
-        memcpy(all + i * READINGS, readers[i].values, sizeof readers[i].values);
+        memcpy(all + i * (size_t)READINGS, readers[i].values, sizeof readers[i].values);
     }
-    qsort(all, THREADS * READINGS, sizeof all[0], compare);
-    for (size_t i = 1; i < (size_t)THREADS * READINGS; i++) {
+    qsort(all, sizeof all / sizeof all[0], sizeof all[0], compare);
+    for (size_t i = 1; i < sizeof all / sizeof all[0]; i++) {
         assert_true(all[i] != all[i - 1]);
     }
 }
