@@ -176,6 +176,10 @@ static tlm_result call_size(tlm_token *token, void *context, tlm_error *error)
     }
     CK_RV rv = token->module->functions->C_GetObjectSize(token->session, call->entry->backend,
                                                          &call->size);
+    if (rv == CKR_FUNCTION_NOT_SUPPORTED) {
+        call->size = CK_UNAVAILABLE_INFORMATION;
+        return TLM_OK;
+    }
     if (rv != CKR_OK) {
         return tlm_error_set_rv(error, rv, "C_GetObjectSize", "of object '%s'", call->entry->label);
     }

@@ -68,8 +68,11 @@ CK_RV tlm_client_token(const tlm_client *client, CK_SLOT_ID slot, tlm_token **to
 
 bool tlm_client_sees(const tlm_client *client, const tlm_entry *entry)
 {
-    return (client->logged_in || !entry->private) &&
-           tlm_access_allows(client->access, &client->peer, entry->label, TLM_USE_SEE);
+    if (entry->private && !client->logged_in) {
+        return false;
+    }
+    return entry->attributes != NULL || tlm_access_allows(client->provider->config.access,
+                                                          &client->peer, entry->label, TLM_USE_SEE);
 }
 
 static tlm_entry *newest(tlm_entry *entry)
@@ -193,6 +196,7 @@ static void free_session(tlm_client_session *session)
 static void log_out(tlm_client *client)
 {
     client->logged_in = false;
+    tlm_own_drop_private(client);
     drop_private(client);
 }
 
@@ -204,6 +208,7 @@ static void close_all(tlm_client *client)
         client->sessions = next;
     }
     client->session_count = 0;
+    tlm_own_drop_session(client, NULL);
     log_out(client);
 }
 
@@ -284,6 +289,7 @@ CK_RV tlm_C_CloseSession(CK_SESSION_HANDLE handle)
         link = &(*link)->next;
     }
     *link = session->next;
+    tlm_own_drop_session(client, session);
     free_session(session);
     if (--client->session_count == 0) {
         log_out(client);

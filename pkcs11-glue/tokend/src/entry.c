@@ -198,8 +198,8 @@ static void read_uses(tlm_token *token, CK_OBJECT_HANDLE handle, tlm_entry *entr
     }
 }
 
-static tlm_result read_entry(tlm_token *token, CK_OBJECT_HANDLE handle, tlm_entry **entry,
-                             tlm_error *error)
+tlm_result tlm_entry_read(tlm_token *token, CK_OBJECT_HANDLE handle, tlm_entry **entry,
+                          tlm_error *error)
 {
     tlm_entry *made = calloc(1, sizeof *made);
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
@@ -260,7 +260,7 @@ tlm_result tlm_entry_identify(tlm_provider *provider, tlm_token *token, CK_OBJEC
         }
     }
     tlm_entry *made = NULL;
-    tlm_result result = read_entry(token, backend, &made, error);
+    tlm_result result = tlm_entry_read(token, backend, &made, error);
     if (result != TLM_OK) {
         return result;
     }
@@ -281,6 +281,9 @@ tlm_result tlm_entry_identify(tlm_provider *provider, tlm_token *token, CK_OBJEC
 tlm_result tlm_entry_resolve(tlm_provider *provider, tlm_token *token, tlm_entry *entry,
                              tlm_error *error)
 {
+    if (entry->attributes != NULL) {
+        return tlm_own_make(provider, token, entry, error);
+    }
     if (entry->login == token->login || atomic_load(&entry->gone)) {
         return TLM_OK;
     }
@@ -311,7 +314,7 @@ tlm_result tlm_entry_renew(tlm_provider *provider, tlm_token *token, tlm_entry *
                            tlm_error *error)
 {
     tlm_entry *made = NULL;
-    tlm_result result = read_entry(token, entry->backend, &made, error);
+    tlm_result result = tlm_entry_read(token, entry->backend, &made, error);
     if (result != TLM_OK) {
         return result;
     }

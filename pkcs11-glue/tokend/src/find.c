@@ -6,12 +6,35 @@
 #include <string.h>
 
 typedef struct search {
-    tlm_provider *provider;
+    tlm_client *client;
     CK_ATTRIBUTE *attributes;
     CK_ULONG count;
     tlm_entry **entries; /* TLM_SEARCH_MAX */
     size_t found;
 } search;
+
+/* In the gate: the client's session objects take part. */
+static tlm_result make_own(const search *request, tlm_token *token, tlm_error *error)
+{
+    tlm_result result = TLM_OK;
+    for (tlm_entry *at = request->client->own; at != NULL && result == TLM_OK; at = at->next) {
+        result = tlm_own_make(request->client->provider, token, at, error);
+    }
+    return result;
+}
+
+/* In the gate. */
+static tlm_result identify(const search *request, tlm_token *token, CK_OBJECT_HANDLE handle,
+                           tlm_entry **entry, tlm_error *error)
+{
+    for (tlm_entry *at = request->client->own; at != NULL; at = at->next) {
+        if (at->made && at->backend == handle) {
+            *entry = at;
+            return TLM_OK;
+        }
+    }
+    return tlm_entry_identify(request->client->provider, token, handle, entry, error);
+}
 
 /* In the gate. */
 static tlm_result call_search(tlm_token *token, void *context, tlm_error *error)
@@ -23,11 +46,13 @@ static tlm_result call_search(tlm_token *token, void *context, tlm_error *error)
     if (handles == NULL) {
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for a search");
     }
-    tlm_result result = tlm_object_find(token, request->attributes, request->count, handles,
-                                        TLM_SEARCH_MAX, &count, error);
+    tlm_result result = make_own(request, token, error);
+    if (result == TLM_OK) {
+        result = tlm_object_find(token, request->attributes, request->count, handles,
+                                 TLM_SEARCH_MAX, &count, error);
+    }
     for (CK_ULONG i = 0; i < count && result == TLM_OK; i++) {
-        result = tlm_entry_identify(request->provider, token, handles[i],
-                                    &request->entries[request->found], error);
+        result = identify(request, token, handles[i], &request->entries[request->found], error);
         request->found += result == TLM_OK ? 1U : 0U;
     }
     free(handles);
@@ -68,8 +93,7 @@ static CK_RV add_found(tlm_client_session *session, tlm_entry *entry, size_t fea
 
 static CK_RV search_token(tlm_client_session *session, CK_ATTRIBUTE *attributes, CK_ULONG count)
 {
-    search request = {
-        .provider = session->client->provider, .attributes = attributes, .count = count};
+    search request = {.client = session->client, .attributes = attributes, .count = count};
     request.entries = calloc(TLM_SEARCH_MAX, sizeof *request.entries);
     if (request.entries == NULL) {
         return CKR_HOST_MEMORY;

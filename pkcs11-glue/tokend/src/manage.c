@@ -62,9 +62,18 @@ static CK_RV check_manager(const tlm_client *client, const char *label)
     return CKR_ACTION_PROHIBITED;
 }
 
-/* What every call here asks of the session and of a template. */
-static CK_RV check(const tlm_client_session *session, const CK_ATTRIBUTE *attributes,
-                   CK_ULONG count)
+static bool names(const CK_ATTRIBUTE *attributes, CK_ULONG count, CK_ATTRIBUTE_TYPE type)
+{
+    for (CK_ULONG i = 0; i < count; i++) {
+        if (attributes[i].type == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What every call here asks of a template. */
+static CK_RV check_template(const CK_ATTRIBUTE *attributes, CK_ULONG count)
 {
     char label[TLM_LABEL_MAX + 1];
     bool given = false;
@@ -77,13 +86,7 @@ static CK_RV check(const tlm_client_session *session, const CK_ATTRIBUTE *attrib
             return CKR_ATTRIBUTE_TYPE_INVALID;
         }
     }
-    if (!read_label(attributes, count, label, &given)) {
-        return CKR_ATTRIBUTE_VALUE_INVALID;
-    }
-    if (!session->writable) {
-        return CKR_SESSION_READ_ONLY;
-    }
-    return CKR_OK;
+    return read_label(attributes, count, label, &given) ? CKR_OK : CKR_ATTRIBUTE_VALUE_INVALID;
 }
 
 /* The same for a new object of the token. */
@@ -92,12 +95,15 @@ static CK_RV check_new(const tlm_client_session *session, const CK_ATTRIBUTE *at
 {
     char label[TLM_LABEL_MAX + 1];
     bool given = false;
-    CK_RV rv = check(session, attributes, count);
+    CK_RV rv = check_template(attributes, count);
     if (rv != CKR_OK) {
         return rv;
     }
     if (!read_flag(attributes, count, CKA_TOKEN, token)) {
         return CKR_TEMPLATE_INCONSISTENT; /* sessions of the back end are not those of clients */
+    }
+    if (!session->writable) {
+        return CKR_SESSION_READ_ONLY;
     }
     if (read_flag(attributes, count, CKA_PRIVATE, private) && !session->client->logged_in) {
         return CKR_USER_NOT_LOGGED_IN;
@@ -181,7 +187,17 @@ CK_RV tlm_C_CreateObject(CK_SESSION_HANDLE handle, CK_ATTRIBUTE *attributes, CK_
     if (object == NULL || attributes == NULL) {
         return CKR_ARGUMENTS_BAD;
     }
-    rv = check_new(session, attributes, count, false, false);
+    rv = check_template(attributes, count);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    if (!names(attributes, count, CKA_CLASS)) {
+        return CKR_TEMPLATE_INCOMPLETE;
+    }
+    if (!read_flag(attributes, count, CKA_TOKEN, false)) {
+        return tlm_own_create(session, attributes, count, object);
+    }
+    rv = check_new(session, attributes, count, false, true);
     if (rv != CKR_OK) {
         return rv;
     }
@@ -204,7 +220,7 @@ CK_RV tlm_C_CopyObject(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object, CK_ATT
     if (!tlm_client_lookup(session->client, object, &found)) {
         return CKR_OBJECT_HANDLE_INVALID;
     }
-    if (found.entry == NULL) {
+    if (found.entry == NULL || found.entry->attributes != NULL) {
         return CKR_ACTION_PROHIBITED;
     }
     rv = check_new(session, attributes, count, found.entry->private, true);
@@ -272,16 +288,16 @@ static CK_RV find_managed(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object, man
     if (!tlm_client_lookup(session->client, object, &found)) {
         return CKR_OBJECT_HANDLE_INVALID;
     }
-    rv = check(session, call->attributes, call->count);
-    if (rv != CKR_OK) {
-        return rv;
-    }
     call->client = session->client;
     call->entry = found.entry;
     if (found.entry == NULL) {
         return CKR_ACTION_PROHIBITED;
     }
-    return check_manager(session->client, found.entry->label);
+    if (found.entry->attributes != NULL) {
+        return CKR_OK;
+    }
+    return session->writable ? check_manager(session->client, found.entry->label)
+                             : CKR_SESSION_READ_ONLY;
 }
 
 CK_RV tlm_C_DestroyObject(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object)
@@ -291,6 +307,10 @@ CK_RV tlm_C_DestroyObject(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object)
     if (rv != CKR_OK) {
         return rv;
     }
+    if (call.entry->attributes != NULL) {
+        tlm_own_drop(call.client, call.entry);
+        return CKR_OK;
+    }
     rv = tlm_provider_run(call.client, call_destroy, &call);
     rv = finish(call.client, call.entry->label, TLM_AUDIT_NO_MECHANISM, rv, call.rv);
     if (rv == CKR_OK) {
@@ -299,16 +319,41 @@ CK_RV tlm_C_DestroyObject(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object)
     return rv;
 }
 
+/* What makes an object the one it is. tpm2-pkcs11 would let a client change it. */
+static bool is_fixed(const CK_ATTRIBUTE *attributes, CK_ULONG count)
+{
+    static const CK_ATTRIBUTE_TYPE fixed[] = {
+        CKA_CLASS,        CKA_TOKEN,           CKA_PRIVATE,          CKA_KEY_TYPE,
+        CKA_MODULUS,      CKA_PUBLIC_EXPONENT, CKA_CERTIFICATE_TYPE, CKA_EC_PARAMS,
+        CKA_EC_POINT,     CKA_LOCAL,           CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE,
+        CKA_MODULUS_BITS,
+    };
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+        if (names(attributes, count, fixed[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 CK_RV tlm_C_SetAttributeValue(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object,
                               CK_ATTRIBUTE *attributes, CK_ULONG count)
 {
     char label[TLM_LABEL_MAX + 1];
     bool given = false;
     manage_call call = {.attributes = attributes, .count = count};
-    CK_RV rv =
-        attributes == NULL && count > 0 ? CKR_ARGUMENTS_BAD : find_managed(handle, object, &call);
+    CK_RV rv = find_managed(handle, object, &call);
+    if (rv == CKR_OK) {
+        rv = check_template(attributes, count);
+    }
     if (rv != CKR_OK) {
         return rv;
+    }
+    if (call.entry->attributes != NULL) {
+        return CKR_ACTION_PROHIBITED;
+    }
+    if (is_fixed(attributes, count)) {
+        return CKR_ATTRIBUTE_READ_ONLY;
     }
     (void)read_label(attributes, count, label, &given);
     rv = given ? check_manager(call.client, label) : CKR_OK;

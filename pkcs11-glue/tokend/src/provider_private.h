@@ -30,6 +30,8 @@
 /* Bytes that a multi-part operation without a hash collects, and all of a client's together. */
 #define TLM_COLLECT_MAX 65536U
 #define TLM_COLLECT_CLIENT_MAX 1048576U
+/* Session objects of one client. */
+#define TLM_OWN_MAX 32U
 
 /* ---- mechanism.c ---- */
 
@@ -95,6 +97,8 @@ void tlm_mechanism_copy_as(CK_MECHANISM_TYPE type, const tlm_mechanism_copy *fro
 const EVP_MD *tlm_mechanism_md(CK_MECHANISM_TYPE hash);
 const EVP_MD *tlm_mechanism_mgf_md(CK_RSA_PKCS_MGF_TYPE mgf);
 
+typedef struct tlm_client_session tlm_client_session;
+
 /* ---- entry.c: the token's objects ---- */
 
 /*
@@ -121,12 +125,23 @@ typedef struct tlm_entry {
     CK_OBJECT_HANDLE backend;
     unsigned long login; /* in which `backend` is valid */
     unsigned long warm;  /* last login in which an operation with it succeeded */
+
+    /* Of a session object, which is one client's: what it is made of. */
+    CK_ATTRIBUTE *attributes; /* NULL: an object of the token */
+    CK_ULONG attribute_count;
+    size_t weight; /* bytes of all values, counted in client->collected */
+    tlm_client_session *owner;
+    bool made;                   /* it stands in the back end during this transaction */
+    struct tlm_entry *made_next; /* in provider->made */
 } tlm_entry;
 
 /* In the gate: the entry of a back-end handle, made where there is none. */
 TLM_CHECKED tlm_result tlm_entry_identify(tlm_provider *provider, tlm_token *token,
                                           CK_OBJECT_HANDLE backend, tlm_entry **entry,
                                           tlm_error *error);
+/* In the gate: reads an object into a new entry that stands in no list. */
+TLM_CHECKED tlm_result tlm_entry_read(tlm_token *token, CK_OBJECT_HANDLE backend, tlm_entry **entry,
+                                      tlm_error *error);
 /* In the gate: makes entry->backend valid, or sets entry->gone and returns TLM_OK. */
 TLM_CHECKED tlm_result tlm_entry_resolve(tlm_provider *provider, tlm_token *token, tlm_entry *entry,
                                          tlm_error *error);
@@ -136,6 +151,26 @@ TLM_CHECKED tlm_result tlm_entry_renew(tlm_provider *provider, tlm_token *token,
 /* In the gate: as tlm_key_note. */
 void tlm_entry_note(tlm_token *token, tlm_entry *entry, CK_RV rv);
 void tlm_entries_free(tlm_entry **entries);
+
+/* ---- own.c: session objects ---- */
+
+/*
+ * A session object is kept here as its template, and stands in the back end only within a
+ * transaction that needs it: the back end's session is everyone's and comes and goes. Public keys,
+ * certificates and data only; nothing of the token is made, so the access table is not asked.
+ */
+CK_RV tlm_own_create(tlm_client_session *session, const CK_ATTRIBUTE *attributes, CK_ULONG count,
+                     CK_OBJECT_HANDLE *object);
+/* In the gate: puts it into the back end. */
+TLM_CHECKED tlm_result tlm_own_make(tlm_provider *provider, tlm_token *token, tlm_entry *entry,
+                                    tlm_error *error);
+/* In the gate, at the end of a transaction: takes all out again. */
+void tlm_own_unmake(tlm_provider *provider, tlm_token *token);
+/* Ends one object and what is done with it. */
+void tlm_own_drop(tlm_client *client, tlm_entry *entry);
+/* Ends those of a session (NULL: of none that is left), or the private ones. */
+void tlm_own_drop_session(tlm_client *client, const tlm_client_session *owner);
+void tlm_own_drop_private(tlm_client *client);
 
 /* ---- client.c: connections, sessions ---- */
 
@@ -160,7 +195,7 @@ typedef struct tlm_work {
     size_t room;
 } tlm_work;
 
-typedef struct tlm_client_session {
+struct tlm_client_session {
     struct tlm_client_session *next;
     CK_SESSION_HANDLE handle;
     tlm_client *client;
@@ -174,7 +209,7 @@ typedef struct tlm_client_session {
     tlm_work verify;
     tlm_work encrypt;
     tlm_work decrypt;
-} tlm_client_session;
+};
 
 struct tlm_client {
     tlm_provider *provider;
@@ -188,6 +223,8 @@ struct tlm_client {
     size_t handle_count;
     size_t handle_room;
     size_t collected;
+    tlm_entry *own; /* session objects */
+    unsigned own_count;
 };
 
 struct tlm_provider {
@@ -203,6 +240,8 @@ struct tlm_provider {
     /* In the gate. */
     unsigned recoveries;
     tlm_entry *entries;
+    tlm_entry *made;         /* session objects that stand in the back end */
+    bool no_session_objects; /* the back end makes token objects of them */
 };
 
 /* The initialized client of this thread, or CKR_CRYPTOKI_NOT_INITIALIZED. */

@@ -98,6 +98,21 @@ static tlm_result no_turn(const tlm_provider *provider, tlm_error *error)
                          (long long)(provider->wait_ms / 1000));
 }
 
+typedef struct transaction {
+    tlm_provider *provider;
+    tlm_token_operation operation;
+    void *context;
+} transaction;
+
+/* In the gate. */
+static tlm_result run_transaction(tlm_token *token, void *context, tlm_error *error)
+{
+    const transaction *at = context;
+    tlm_result result = at->operation(token, at->context, error);
+    tlm_own_unmake(at->provider, token);
+    return result;
+}
+
 CK_RV tlm_provider_run(tlm_client *client, tlm_token_operation operation, void *context)
 {
     tlm_provider *provider = client->provider;
@@ -108,7 +123,8 @@ CK_RV tlm_provider_run(tlm_client *client, tlm_token_operation operation, void *
         return CKR_TOKEN_NOT_PRESENT;
     }
     if (enter(provider)) {
-        result = tlm_token_run(token, operation, context, &error);
+        transaction at = {.provider = provider, .operation = operation, .context = context};
+        result = tlm_token_run(token, run_transaction, &at, &error);
         leave(provider, token);
     } else {
         result = no_turn(provider, &error);
