@@ -436,6 +436,98 @@ static void test_lost_creation_is_not_repeated(void **state)
     assert_int_equal(find_one(CKO_DATA, "lost"), 0);
 }
 
+/* A session object of tlm-srk's public half under another label. */
+static CK_RV create_public(CK_SESSION_HANDLE in, CK_OBJECT_HANDLE *made)
+{
+    CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
+    CK_KEY_TYPE type = CKK_RSA;
+    CK_BBOOL yes = CK_TRUE;
+    CK_BYTE exponent[] = {1, 0, 1};
+    CK_BYTE modulus[256];
+    CK_ATTRIBUTE read = {CKA_MODULUS, modulus, sizeof modulus};
+    assert_rv(p11->C_GetAttributeValue(in, find_one(CKO_PUBLIC_KEY, "tlm-srk"), &read, 1), CKR_OK);
+    CK_ATTRIBUTE attributes[] = {
+        {CKA_CLASS, &class, sizeof class},      {CKA_KEY_TYPE, &type, sizeof type},
+        {CKA_LABEL, tlm_unconst("mine"), 4},    {CKA_VERIFY, &yes, sizeof yes},
+        {CKA_MODULUS, modulus, sizeof modulus}, {CKA_PUBLIC_EXPONENT, exponent, sizeof exponent}};
+    return p11->C_CreateObject(in, attributes, 6, made);
+}
+
+static void test_session_object(void **state)
+{
+    (void)state;
+    CK_OBJECT_HANDLE made = 0;
+    CK_OBJECT_HANDLE found[8];
+    CK_BYTE signature[256];
+    CK_BYTE text[] = "text";
+    CK_ULONG size = sizeof signature;
+    CK_MECHANISM mechanism = {.mechanism = CKM_SHA256_RSA_PKCS};
+    tlm_error error = {0};
+    CK_SESSION_HANDLE other = open_session(0);
+    assert_rv(create_public(other, &made), CKR_OK);
+    assert_int_equal(find_one(CKO_PUBLIC_KEY, "mine"), made);
+    assert_int_equal(find_all(NULL, 0, found, 8), 5);
+    assert_rv(p11->C_SignInit(session, &mechanism, find_one(CKO_PRIVATE_KEY, "tlm-srk")), CKR_OK);
+    assert_rv(p11->C_Sign(session, text, sizeof text, signature, &size), CKR_OK);
+    must(tlm_provider_restart_token(provider, &error), &error);
+    assert_rv(p11->C_VerifyInit(session, &mechanism, made), CKR_OK);
+    assert_rv(p11->C_Verify(session, text, sizeof text, signature, size), CKR_OK);
+    signature[0] ^= 1;
+    assert_rv(p11->C_VerifyInit(session, &mechanism, made), CKR_OK);
+    assert_rv(p11->C_Verify(session, text, sizeof text, signature, size), CKR_SIGNATURE_INVALID);
+    /* It ends with its session, and takes what is done with it along. */
+    assert_rv(p11->C_VerifyInit(session, &mechanism, made), CKR_OK);
+    assert_rv(p11->C_CloseSession(other), CKR_OK);
+    assert_rv(p11->C_Verify(session, text, sizeof text, signature, size),
+              CKR_OPERATION_NOT_INITIALIZED);
+    assert_rv(p11->C_VerifyInit(session, &mechanism, made), CKR_KEY_HANDLE_INVALID);
+    assert_int_equal(find_all(NULL, 0, found, 8), 4);
+    /* Nothing stays in the back end. */
+    assert_int_equal(calls("C_CreateObject"), calls("C_DestroyObject"));
+}
+
+static void test_session_objects_have_bounds(void **state)
+{
+    (void)state;
+    CK_OBJECT_HANDLE made = 0;
+    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+    CK_ATTRIBUTE secret = {CKA_CLASS, &class, sizeof class};
+    CK_ATTRIBUTE renamed = {CKA_LABEL, tlm_unconst("other"), 5};
+    assert_rv(p11->C_CreateObject(session, &secret, 1, &made), CKR_TEMPLATE_INCONSISTENT);
+    for (unsigned i = 0; i < 32; i++) {
+        assert_rv(create_data("mine", "value", CK_FALSE, &made), CKR_OK);
+    }
+    assert_rv(create_data("mine", "value", CK_FALSE, &made), CKR_DEVICE_MEMORY);
+    assert_rv(p11->C_Logout(session), CKR_OK);
+    /* The private ones went with the login. */
+    assert_rv(create_data("mine", "value", CK_FALSE, &made), CKR_USER_NOT_LOGGED_IN);
+    assert_rv(create_public(session, &made), CKR_OK);
+    assert_rv(p11->C_SetAttributeValue(session, made, &renamed, 1), CKR_ACTION_PROHIBITED);
+    assert_rv(p11->C_CopyObject(session, made, &renamed, 1, &made), CKR_ACTION_PROHIBITED);
+    assert_rv(p11->C_DestroyObject(session, made), CKR_OK);
+    assert_rv(p11->C_DestroyObject(session, made), CKR_OBJECT_HANDLE_INVALID);
+}
+
+/* Of another client nobody sees anything, and the table does not count for them. */
+static void test_session_objects_are_private_to_a_client(void **state)
+{
+    (void)state;
+    CK_OBJECT_HANDLE made = 0;
+    CK_OBJECT_HANDLE found[8];
+    assert_rv(create_data("a label of my own", "value", CK_FALSE, &made), CKR_OK);
+    assert_int_equal(find_one(CKO_DATA, "a label of my own"), made);
+    tlm_client *own = client;
+    CK_SESSION_HANDLE users = session;
+    enter_client(&operator_peer);
+    session = open_session(0);
+    assert_rv(p11->C_Login(session, CKU_USER, NULL, 0), CKR_OK);
+    assert_int_equal(find_all(NULL, 0, found, 8), 4);
+    tlm_client_free(&client);
+    client = own;
+    session = users;
+    tlm_client_enter(client);
+}
+
 static void test_generate(void **state)
 {
     (void)state;
@@ -543,6 +635,9 @@ int main(void)
         WITH(test_manage_is_not_for_everyone, open_user),
         WITH(test_manage_needs_the_right_session, open_operator),
         WITH(test_lost_creation_is_not_repeated, open_operator),
+        WITH(test_session_object, open_operator),
+        WITH(test_session_objects_have_bounds, open_operator),
+        WITH(test_session_objects_are_private_to_a_client, open_user),
         WITH(test_generate, open_operator),
         WITH(test_features, open_operator),
         WITH(test_counter_is_not_for_everyone, open_user),

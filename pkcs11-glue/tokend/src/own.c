@@ -58,6 +58,14 @@ typedef struct own_call {
     CK_RV rv;
 } own_call;
 
+/* tpm2-pkcs11 1.9 stores every object, CKA_TOKEN or not, and says CKA_TOKEN false of it then. */
+static bool stores_all(tlm_token *token)
+{
+    tlm_token_info info;
+    tlm_token_get_info(token, &info);
+    return strcmp(info.library, "TPM2.0 Cryptoki") == 0;
+}
+
 static bool is_of_token(const tlm_token *token, CK_OBJECT_HANDLE object)
 {
     CK_BBOOL value = CK_TRUE;
@@ -71,7 +79,7 @@ static tlm_result call_try(tlm_token *token, void *context, tlm_error *error)
 {
     own_call *call = context;
     CK_OBJECT_HANDLE made = 0;
-    if (call->provider->no_session_objects) {
+    if (call->provider->no_session_objects || stores_all(token)) {
         call->rv = CKR_TEMPLATE_INCONSISTENT;
         return TLM_OK;
     }
@@ -98,6 +106,16 @@ static bool is_public(const CK_ATTRIBUTE *attributes, CK_ULONG count)
         }
     }
     return class == CKO_PUBLIC_KEY || class == CKO_CERTIFICATE || class == CKO_DATA;
+}
+
+static bool says_private(const CK_ATTRIBUTE *attributes, CK_ULONG count)
+{
+    for (CK_ULONG i = 0; i < count; i++) {
+        if (attributes[i].type == CKA_PRIVATE && attributes[i].ulValueLen == sizeof(CK_BBOOL)) {
+            return *(const CK_BBOOL *)attributes[i].pValue != CK_FALSE;
+        }
+    }
+    return false;
 }
 
 static bool copy_attributes(tlm_entry *entry, const CK_ATTRIBUTE *attributes, CK_ULONG count)
@@ -152,6 +170,9 @@ CK_RV tlm_own_create(tlm_client_session *session, const CK_ATTRIBUTE *attributes
     own_call call = {.provider = client->provider, .attributes = attributes, .count = count};
     if (!is_public(attributes, count)) {
         return CKR_TEMPLATE_INCONSISTENT;
+    }
+    if (says_private(attributes, count) && !client->logged_in) {
+        return CKR_USER_NOT_LOGGED_IN;
     }
     if (client->own_count >= TLM_OWN_MAX) {
         return CKR_DEVICE_MEMORY;
