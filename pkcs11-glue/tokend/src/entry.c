@@ -261,7 +261,7 @@ tlm_result tlm_entry_identify(tlm_provider *provider, tlm_token *token, CK_OBJEC
     }
     tlm_entry *made = NULL;
     tlm_result result = tlm_entry_read(token, backend, &made, error);
-    if (result != TLM_OK) {
+    if (made == NULL) {
         return result;
     }
     tlm_entry *stale = find_stale(provider, token, made);
@@ -315,7 +315,7 @@ tlm_result tlm_entry_renew(tlm_provider *provider, tlm_token *token, tlm_entry *
 {
     tlm_entry *made = NULL;
     tlm_result result = tlm_entry_read(token, entry->backend, &made, error);
-    if (result != TLM_OK) {
+    if (made == NULL) {
         return result;
     }
     made->warm = entry->warm;

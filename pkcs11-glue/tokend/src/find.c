@@ -5,11 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+typedef struct hit {
+    tlm_entry *entry;
+} hit;
+
 typedef struct search {
     tlm_client *client;
     CK_ATTRIBUTE *attributes;
     CK_ULONG count;
-    tlm_entry **entries; /* TLM_SEARCH_MAX */
+    hit *hits; /* TLM_SEARCH_MAX */
     size_t found;
 } search;
 
@@ -52,7 +56,7 @@ static tlm_result call_search(tlm_token *token, void *context, tlm_error *error)
                                  TLM_SEARCH_MAX, &count, error);
     }
     for (CK_ULONG i = 0; i < count && result == TLM_OK; i++) {
-        result = identify(request, token, handles[i], &request->entries[request->found], error);
+        result = identify(request, token, handles[i], &request->hits[request->found].entry, error);
         request->found += result == TLM_OK ? 1U : 0U;
     }
     free(handles);
@@ -94,8 +98,8 @@ static CK_RV add_found(tlm_client_session *session, tlm_entry *entry, size_t fea
 static CK_RV search_token(tlm_client_session *session, CK_ATTRIBUTE *attributes, CK_ULONG count)
 {
     search request = {.client = session->client, .attributes = attributes, .count = count};
-    request.entries = calloc(TLM_SEARCH_MAX, sizeof *request.entries);
-    if (request.entries == NULL) {
+    request.hits = calloc(TLM_SEARCH_MAX, sizeof *request.hits);
+    if (request.hits == NULL) {
         return CKR_HOST_MEMORY;
     }
     CK_RV rv = tlm_provider_run(session->client, call_search, &request);
@@ -104,11 +108,11 @@ static CK_RV search_token(tlm_client_session *session, CK_ATTRIBUTE *attributes,
         rv = CKR_HOST_MEMORY;
     }
     for (size_t i = 0; i < request.found && rv == CKR_OK; i++) {
-        if (tlm_client_sees(session->client, request.entries[i])) {
-            rv = add_found(session, request.entries[i], 0);
+        if (tlm_client_sees(session->client, request.hits[i].entry)) {
+            rv = add_found(session, request.hits[i].entry, 0);
         }
     }
-    free(request.entries);
+    free(request.hits);
     return rv;
 }
 
