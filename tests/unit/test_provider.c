@@ -599,6 +599,36 @@ static void test_counter_is_not_for_everyone(void **state)
     assert_int_equal(test_counter, before);
 }
 
+/* A client that is there keeps its table; the next one has the new one, for everything. */
+static void test_another_table(void **state)
+{
+    (void)state;
+    static const char rules[] = "{\"version\": 1, \"rules\": [{\"user\": 0, \"objects\": [\"*\"],"
+                                " \"operations\": [\"see\"]}]}";
+    tlm_access *seeing = NULL;
+    tlm_error error = {0};
+    CK_OBJECT_HANDLE made = 0;
+    CK_BYTE value[8];
+    CK_ATTRIBUTE wanted = {CKA_VALUE, value, sizeof value};
+    CK_MECHANISM mechanism = {.mechanism = CKM_ECDSA};
+    must(tlm_access_parse(rules, strlen(rules), "rules", &seeing, &error), &error);
+    tlm_provider_set_access(provider, seeing);
+    assert_rv(create_data("first", "value", CK_TRUE, &made), CKR_OK);
+    assert_rv(p11->C_DestroyObject(session, made), CKR_OK);
+    tlm_client_free(&client);
+    enter_client(&operator_peer);
+    session = open_session(CKF_RW_SESSION);
+    assert_rv(p11->C_Login(session, CKU_USER, NULL, 0), CKR_OK);
+    assert_rv(create_data("first", "value", CK_TRUE, &made), CKR_ACTION_PROHIBITED);
+    assert_rv(p11->C_GetAttributeValue(session, find_feature(CKH_MONOTONIC_COUNTER), &wanted, 1),
+              CKR_ATTRIBUTE_SENSITIVE);
+    assert_rv(p11->C_SignInit(session, &mechanism, find_one(CKO_PRIVATE_KEY, "tlm-attest")),
+              CKR_KEY_FUNCTION_NOT_PERMITTED);
+    tlm_client_free(&client);
+    tlm_provider_set_access(provider, access_table);
+    tlm_access_free(&seeing);
+}
+
 static void test_wait(void **state)
 {
     (void)state;
@@ -641,6 +671,7 @@ int main(void)
         WITH(test_generate, open_operator),
         WITH(test_features, open_operator),
         WITH(test_counter_is_not_for_everyone, open_user),
+        WITH(test_another_table, open_operator),
         WITH(test_wait, open_operator),
     };
     return cmocka_run_group_tests(tests, make_fixture, clear_fixture);

@@ -129,7 +129,7 @@ static CK_RV get_feature(tlm_client *client, size_t feature, CK_ATTRIBUTE *attri
     for (CK_ULONG i = 0; i < count; i++) {
         value = value || (attributes[i].type == CKA_VALUE && attributes[i].pValue != NULL);
     }
-    if (value && !tlm_access_allows(config->access, &client->peer, label, TLM_USE_COUNTER)) {
+    if (value && !tlm_access_allows(client->access, &client->peer, label, TLM_USE_COUNTER)) {
         tlm_audit_refused(&client->peer, label, TLM_AUDIT_NO_MECHANISM, "counter",
                           CKR_ATTRIBUTE_SENSITIVE);
         for (CK_ULONG i = 0; i < count; i++) {

@@ -71,8 +71,8 @@ bool tlm_client_sees(const tlm_client *client, const tlm_entry *entry)
     if (entry->private && !client->logged_in) {
         return false;
     }
-    return entry->attributes != NULL || tlm_access_allows(client->provider->config.access,
-                                                          &client->peer, entry->label, TLM_USE_SEE);
+    return entry->attributes != NULL ||
+           tlm_access_allows(client->access, &client->peer, entry->label, TLM_USE_SEE);
 }
 
 static tlm_entry *newest(tlm_entry *entry)

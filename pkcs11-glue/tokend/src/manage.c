@@ -54,7 +54,7 @@ static bool read_flag(const CK_ATTRIBUTE *attributes, CK_ULONG count, CK_ATTRIBU
 
 static CK_RV check_manager(const tlm_client *client, const char *label)
 {
-    if (tlm_access_allows(client->provider->config.access, &client->peer, label, TLM_USE_MANAGE)) {
+    if (tlm_access_allows(client->access, &client->peer, label, TLM_USE_MANAGE)) {
         return CKR_OK;
     }
     tlm_audit_refused(&client->peer, label, TLM_AUDIT_NO_MECHANISM, "manage",

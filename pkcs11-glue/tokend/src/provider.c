@@ -33,6 +33,7 @@ tlm_result tlm_provider_new(const tlm_provider_config *config, tlm_provider **pr
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for a provider");
     }
     made->config = *config;
+    made->config.access = NULL; /* each client has the one of its first moment */
     atomic_store(&made->access, config->access);
     made->wait_ms = 1000 * (int64_t)(config->wait_seconds != 0 ? config->wait_seconds
                                                                : TLM_PROVIDER_WAIT_SECONDS);
