@@ -180,10 +180,10 @@ static tlm_result find_certificate(tlm_token *token, void *context, tlm_error *e
 static tlm_result run(tlm_token *token, tlm_token_operation operation, const char *uri,
                       CK_OBJECT_CLASS class, uri_request *request, tlm_error *error)
 {
+    *request = (uri_request){.text = uri, .class = class};
     if (token == NULL || uri == NULL) {
         return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL, "an object is found by token and URI");
     }
-    *request = (uri_request){.text = uri, .class = class};
     tlm_result result = parse(uri, class, &request->uri, error);
     if (result == TLM_OK) {
         result = tlm_token_run(token, operation, request, error);

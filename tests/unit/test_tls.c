@@ -12,7 +12,7 @@
 #include "tls_token.h"
 #include "token_fixture.h"
 
-#define DAY 86400
+#define DAY ((time_t)86400)
 
 static char certificate_path[TEST_PATH_MAX];
 static char key_path[TEST_PATH_MAX];
@@ -71,7 +71,7 @@ static int setup(void **state)
     (void)in_directory(state, "web.key", key_path);
     (void)in_directory(state, "other.key", other_path);
     gnutls_privkey_t key = make_key(key_path);
-    add_certificate(certificate_path, key, 1000 * DAY, 30000 * (time_t)DAY);
+    add_certificate(certificate_path, key, 1000 * DAY, 30000 * DAY);
     gnutls_privkey_deinit(key);
     gnutls_privkey_deinit(make_key(other_path));
     return 0;
@@ -103,7 +103,7 @@ static void files_that_belong_together_pass(void **state)
     assert_string_equal(made->subject, "CN=host");
     assert_int_equal(made->chain_size, 1);
     assert_int_equal(made->not_before, 1000 * DAY);
-    assert_int_equal(made->not_after, 30000 * (time_t)DAY);
+    assert_int_equal(made->not_after, 30000 * DAY);
     assert_true(made->client_ca && made->client_optional);
     tlm_tls_credentials *held = tlm_tls_credentials_hold(made);
     tlm_tls_credentials_release(&made);
@@ -383,7 +383,7 @@ static void files_alone_are_ready_at_once(void **state)
     tlm_tls_get(tls, &now);
     assert_true(now.ready);
     assert_false(now.key_in_token);
-    assert_int_equal(now.not_after, 30000 * (time_t)DAY);
+    assert_int_equal(now.not_after, 30000 * DAY);
     assert_int_equal(now.error.result, TLM_OK);
     assert_int_equal(now.expiration.result, TLM_OK);
     tlm_tls_credentials *held = tlm_tls_current(tls);
