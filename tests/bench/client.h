@@ -38,5 +38,6 @@ bool bench_number(const char *text, long minimum, long maximum, long *number);
 int bench_start(int argc, char **argv);
 int bench_request(int argc, char **argv);
 int bench_idle(int argc, char **argv);
+int bench_tls(int argc, char **argv);
 
 #endif

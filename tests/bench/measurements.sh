@@ -188,3 +188,38 @@ measure_sign() {
         done
     done
 }
+
+# start_https KEY: the daemon with that key of the token, through the module itself.
+start_https() {
+    start_server ours env "${floor_env[@]}" "${daemon[@]/#\{port\}/0}" \
+        --pkcs11-module "${floor[0]}" --pkcs11-pin-file "$pin_file" \
+        --rest-tls-certificate "pkcs11:object=$1" --rest-tls-key "pkcs11:object=$1"
+}
+
+# Each handshake takes one signature, so signatures of the bare module are its floor. What a kept
+# connection waits meanwhile stands beside what it waits with one client, which is the next to none.
+measure_tls() {
+    local backend pair key algorithm i name nanoseconds
+    for backend in softhsm swtpm; do
+        make_state "$backend"
+        use_state "$backend"
+        for pair in tlm-attest=ES256 tlm-srk=RS256; do
+            key=${pair%=*} algorithm=${pair#*=}
+            : > "$work/tls"
+            for ((i = 0; i < tls_rounds; i++)); do
+                nanoseconds=$("$build_dir/tests/bench/bench-sign" "$store" "$tcti" "$algorithm" 10 9 \
+                    2>> "$work/log" | sort -n -k 2 | awk 'NR == 5 { print $2 }')
+                start_https "$key"
+                printf '%s %s %s\n' "$("$client" tls "${url_ours##*:}" 3 4 2>> "$work/log")" \
+                    "$((1000000000 / nanoseconds))" \
+                    "$("$client" tls "${url_ours##*:}" 1 1 2>> "$work/log")" >> "$work/tls"
+                stop_servers
+            done
+            name="TLS 1.3 handshakes, $key, $backend"
+            cut -d ' ' -f 1,5 "$work/tls" | add_row tls "$name" hs/s module ""
+            cut -d ' ' -f 2,7 "$work/tls" |
+                add_row tls "/health meanwhile, median" us "one client" ""
+            cut -d ' ' -f 3,8 "$work/tls" | add_row tls "/health meanwhile, 99 %" us "one client" ""
+        done
+    done
+}

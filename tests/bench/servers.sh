@@ -25,6 +25,7 @@ make_state() {
         die "the first start failed: $(tail -n 3 "$work/log")"
     sed -n 's/.*"userPin" *: *"\([0-9a-f]*\)".*/\1/p' \
         "$state/persistence/token/secrets.json" > "$state/pin"
+    chmod 600 "$state/pin"
 }
 
 # use_state BACKEND: `daemon` is the command of a warm start; `floor` and `floor_env` are arguments
