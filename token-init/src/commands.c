@@ -10,6 +10,7 @@
 #include <tlm/provision.h>
 #include <tlm/status.h>
 
+#include "attest_command.h"
 #include "certify_command.h"
 #include "options.h"
 #include "output.h"
@@ -273,6 +274,17 @@ const tlm_command tlm_commands[] = {
      "certificate must be of the key, valid now, and signed by an issuer from FILE or\n"
      "--ca. The one before is saved as a file in the token's store.\n",
      tlm_command_install_certificate},
+    {"attest", NULL, "Prove to a vendor that the keys are inside a genuine TPM",
+     "Prints one JSON object: endorsement key and certificate, an attestation key,\n"
+     "and the TPM's statements about tlm-srk and tlm-attest. With --challenge it\n"
+     "answers the vendor's challenge. The license manager may run beside it.\n",
+     tlm_command_attest},
+    {"verify-attestation", "FILE", "Verify what attest printed, on any machine",
+     "Needs no TPM and no token. Ends with status 0 when all is verified and the\n"
+     "answer to a challenge is right, or a challenge was written; with 3 when all is\n"
+     "verified, but no challenge ties the attestation key to the TPM; with 1 when it\n"
+     "is refused.\n",
+     tlm_command_verify_attestation},
     {"help", "[SUBCOMMAND]", "Show this help, or the one of a subcommand", "", run_help},
     {"version", NULL, "Show version and build", "", run_version},
     {NULL, NULL, NULL, NULL, NULL},

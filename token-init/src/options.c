@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define COMMANDS_MAX 16U
+#define COMMANDS_MAX 32U
 #define HELP_COLUMN 28
 #define HELP_WIDTH 80
 
@@ -36,12 +36,31 @@ static const struct {
      "CN=host.example,O=Example; default CN= the label and the begin of the fingerprint"},
     {" csr ", "san", "NAMES", offsetof(tlm_options, san),
      "Alternative names: DNS:host.example,IP:192.0.2.1; also URI and email"},
-    {" csr ", "out", "FILE", offsetof(tlm_options, out),
+    {" csr attest ", "out", "FILE", offsetof(tlm_options, out),
      "Write to a new file instead of standard output"},
     {" install-cert ", "ca", "FILE...", offsetof(tlm_options, ca),
      "Certificates of the CA, PEM; needed where FILE holds no issuer; may be given again"},
     {" install-cert ", "replace", NULL, offsetof(tlm_options, replace),
      "Replace a certificate that a CA issued, too"},
+    {" attest ", "challenge", "FILE", offsetof(tlm_options, challenge),
+     "Answer a challenge of verify-attestation instead"},
+    {" attest ", "endorsement-auth-file", "FILE", offsetof(tlm_options, endorsement_auth_file),
+     "File of mode 0600 with the authorization of the TPM's endorsement hierarchy"},
+    {" attest verify-attestation ", "nonce", "HEX", offsetof(tlm_options, nonce),
+     "Up to 64 bytes of the verifier's choice, which the attestation holds"},
+    {" verify-attestation ", "ca", "FILE...", offsetof(tlm_options, ca),
+     "Certificates of the TPM's maker that are trusted, PEM or DER; may be given again"},
+    {" verify-attestation ", "ek-public", "FILE", offsetof(tlm_options, ek_public),
+     "Public key, PEM, of an endorsement key known to be genuine, instead of --ca"},
+    {" verify-attestation ", "expect-fingerprint", "HEX", offsetof(tlm_options, expect_fingerprint),
+     "Fingerprint that the host must have"},
+    {" verify-attestation ", "make-challenge", "FILE", offsetof(tlm_options, make_challenge),
+     "Write a challenge for the host to a new file"},
+    {" verify-attestation ", "secret-file", "FILE", offsetof(tlm_options, secret_file),
+     "What the answer is compared with: written with the challenge, read with the answer"},
+    {" verify-attestation ", "answer", "FILE", offsetof(tlm_options, answer),
+     "The host's answer to the challenge"},
+    {" verify-attestation ", "json", NULL, offsetof(tlm_options, json), "Print one JSON object"},
 };
 
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
@@ -214,6 +233,10 @@ static void print_options(const char *command, FILE *stream)
         any = true;
         int at = fprintf(stream, "  --%s%s%s", rows[i].flag, rows[i].argument != NULL ? " " : "",
                          rows[i].argument != NULL ? rows[i].argument : "");
+        if (at >= HELP_COLUMN) {
+            (void)fputc('\n', stream);
+            at = 0;
+        }
         (void)fprintf(stream, "%*s", HELP_COLUMN - at, "");
         print_wrapped(rows[i].help, stream);
     }

@@ -39,6 +39,14 @@ typedef struct tlm_options {
     const char *subject;
     const char *san;
     const char *out;
+    const char *nonce;
+    const char *challenge;
+    const char *endorsement_auth_file;
+    const char *ek_public;
+    const char *expect_fingerprint;
+    const char *make_challenge;
+    const char *secret_file;
+    const char *answer;
     tlm_option_list ca;
     bool replace;
     bool json;

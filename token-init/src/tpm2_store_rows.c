@@ -7,9 +7,6 @@
 
 #include "yaml_map.h"
 
-/* Rows larger than this are no rows of tpm2-pkcs11. */
-#define ROW_MAX 262144
-
 /* Attribute numbers of PKCS#11 v2.40 as the module writes them. */
 #define ATTRIBUTE_CLASS "0"
 #define ATTRIBUTE_LABEL "3"
@@ -26,8 +23,8 @@ static int digit_of(char letter)
     return letter >= 'A' && letter <= 'F' ? letter - 'A' + 10 : -1;
 }
 
-static bool from_hex(const char *text, size_t length, unsigned char *bytes, size_t room,
-                     size_t *size)
+bool tlm_tpm2_from_hex(const char *text, size_t length, unsigned char *bytes, size_t room,
+                       size_t *size)
 {
     if (length % 2 != 0 || length / 2 > room) {
         return false;
@@ -49,11 +46,10 @@ static bool value_is(const char *value, size_t size, const char *word)
     return value != NULL && size == strlen(word) && memcmp(value, word, size) == 0;
 }
 
-/* Text of a column, NULL where it is too large to be ours. */
-static const char *column_text(sqlite3_stmt *row, int column, size_t *size)
+const char *tlm_tpm2_column_text(sqlite3_stmt *row, int column, size_t *size)
 {
     int bytes = sqlite3_column_bytes(row, column);
-    if (bytes <= 0 || bytes > ROW_MAX) {
+    if (bytes <= 0 || bytes > TLM_TPM2_ROW_MAX) {
         return NULL;
     }
     *size = (size_t)bytes;
@@ -74,7 +70,7 @@ static bool visit_primary(void *context, const char *key, const char *value, siz
     }
     unsigned char blob[TLM_TPM_BLOB_MAX];
     size_t length = 0;
-    row->found = value != NULL && from_hex(value, size, blob, sizeof blob, &length) &&
+    row->found = value != NULL && tlm_tpm2_from_hex(value, size, blob, sizeof blob, &length) &&
                  tlm_tpm_parse_blob(blob, length, &row->handle, &row->name, NULL) == TLM_OK;
     return row->found;
 }
@@ -82,7 +78,7 @@ static bool visit_primary(void *context, const char *key, const char *value, siz
 static bool parse_primary(sqlite3_stmt *statement, int column, primary_row *row)
 {
     size_t size = 0;
-    const char *text = column_text(statement, column, &size);
+    const char *text = tlm_tpm2_column_text(statement, column, &size);
     return text != NULL && tlm_yaml_map_read(text, size, visit_primary, row) && row->found;
 }
 
@@ -136,7 +132,7 @@ tlm_result tlm_tpm2_store_read_token(tlm_tpm2_store *store, const char *label,
     rc = rc == SQLITE_OK ? sqlite3_step(query) : rc;
     if (rc == SQLITE_ROW) {
         size_t size = 0;
-        const char *text = column_text(query, 0, &size);
+        const char *text = tlm_tpm2_column_text(query, 0, &size);
         token->present = true;
         token->user_pin = sqlite3_column_int(query, 1) > 0;
         if (text == NULL || !tlm_yaml_map_read(text, size, visit_token, token)) {
@@ -189,7 +185,7 @@ static bool visit_object(void *context, const char *key, const char *value, size
     if (strcmp(key, ATTRIBUTE_LABEL) == 0) {
         unsigned char bytes[sizeof row->entry.label - 1];
         size_t length = 0;
-        if (value != NULL && from_hex(value, size, bytes, sizeof bytes, &length)) {
+        if (value != NULL && tlm_tpm2_from_hex(value, size, bytes, sizeof bytes, &length)) {
             memcpy(row->entry.label, bytes, length);
             row->entry.label[length] = '\0';
         }
@@ -210,7 +206,7 @@ const char *tlm_object_class_name(unsigned long number)
 static bool parse_object(sqlite3_stmt *statement, int column, object_row *row)
 {
     size_t size = 0;
-    const char *text = column_text(statement, column, &size);
+    const char *text = tlm_tpm2_column_text(statement, column, &size);
     if (text == NULL || !tlm_yaml_map_read(text, size, visit_object, row) || !row->has_class) {
         return false;
     }
@@ -263,7 +259,7 @@ static bool good_token(sqlite3_stmt *row)
 {
     tlm_tpm2_token token = {0};
     size_t size = 0;
-    const char *text = column_text(row, 1, &size);
+    const char *text = tlm_tpm2_column_text(row, 1, &size);
     return text != NULL && tlm_yaml_map_read(text, size, visit_token, &token);
 }
 

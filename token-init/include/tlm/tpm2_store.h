@@ -80,6 +80,31 @@ TLM_CHECKED tlm_result tlm_tpm2_store_list(tlm_tpm2_store *store, const char *la
                                            tlm_error *error);
 
 /*
+ * What the module needs to load a private key: TPM2B_PUBLIC and TPM2B_PRIVATE, and the key's
+ * authorization, encrypted with the token's wrapping key: IV, tag and cipher text of AES-256-GCM as
+ * hexadecimal digits with colons between.
+ */
+typedef struct tlm_tpm2_key {
+    unsigned char public_area[1024];
+    size_t public_size;
+    unsigned char private_area[2048];
+    size_t private_size;
+    char wrapped_auth[512];
+} tlm_tpm2_key;
+
+/* TLM_ERR_NOT_FOUND where the token has no private key of that label, TLM_ERR_DAMAGED. */
+TLM_CHECKED tlm_result tlm_tpm2_store_read_key(tlm_tpm2_store *store, const char *token_label,
+                                               const char *label, tlm_tpm2_key *key,
+                                               tlm_error *error);
+
+/*
+ * The wrapping key, sealed for the user: its authorization is made from PIN and salt. wrapped_auth
+ * holds the salt.
+ */
+TLM_CHECKED tlm_result tlm_tpm2_store_read_wrapping(tlm_tpm2_store *store, const char *token_label,
+                                                    tlm_tpm2_key *key, tlm_error *error);
+
+/*
  * Reads every row as the module would: one that it cannot parse disables every token. Then
  * TLM_ERR_DAMAGED, with table and row in the message.
  */
