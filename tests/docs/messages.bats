@@ -48,6 +48,14 @@ finding() {
     refused "$DAEMON" --config-dir "$PWD/config"
 }
 
+@test "settings of HTTPS that need each other" {
+    bats_require_minimum_version 1.5.0
+    run -2 --separate-stderr "$DAEMON" --config-dir config --persistence-dir persistence \
+        --log-dir log --rest-port 0 --rest-tls-certificate host.pem
+    grep -o 'start_failed .*' <<< "$stderr" | quoted
+    grep -q start_failed <<< "$stderr"
+}
+
 @test "a misspelt name in the environment" {
     TLM_TCTII=x "$TOKEN_INIT" version 2>&1 > /dev/null | \
         grep -o 'unknown_environment name=.*' | quoted
