@@ -82,6 +82,10 @@ static tlm_result read_members(const json_t *root, const char *path, tlm_store *
         return bad(path, "\"label\", \"uri\", \"module\", \"created\" or \"complete\" is wrong",
                    error);
     }
+    const json_t *counter = json_object_get(root, "counter");
+    if (counter != NULL && !json_is_boolean(counter)) {
+        return bad(path, "\"counter\" is neither true nor false", error);
+    }
     if (thumbprint != NULL && (text_member(root, "thumbprint", THUMBPRINT_DIGITS) == NULL ||
                                !is_thumbprint(json_string_value(thumbprint)))) {
         return bad(path, "\"thumbprint\" is not 64 hexadecimal digits", error);
@@ -92,6 +96,7 @@ static tlm_result read_members(const json_t *root, const char *path, tlm_store *
     store->created = strdup(created);
     store->thumbprint = thumbprint != NULL ? strdup(json_string_value(thumbprint)) : NULL;
     store->complete = json_is_true(complete);
+    store->counter = json_is_true(counter);
     if (store->label == NULL || store->uri == NULL || store->module == NULL ||
         store->created == NULL || (thumbprint != NULL && store->thumbprint == NULL)) {
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory to read %s", path);
@@ -197,6 +202,10 @@ static json_t *to_json(const tlm_store *store)
                              "complete", store->complete ? 1 : 0);
     if (root != NULL && store->thumbprint != NULL &&
         json_object_set_new(root, "thumbprint", json_string(store->thumbprint)) != 0) {
+        json_decref(root);
+        return NULL;
+    }
+    if (root != NULL && store->counter && json_object_set_new(root, "counter", json_true()) != 0) {
         json_decref(root);
         return NULL;
     }

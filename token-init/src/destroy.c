@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <tlm/counter.h>
 #include <tlm/file.h>
 #include <tlm/log.h>
 
@@ -105,6 +106,11 @@ static tlm_result remove_store(const tlm_job *job, tlm_error *error)
                                        "softhsm2.conf",
                                        "softhsm2.conf.bak",
                                        "softhsm2.conf.tmp",
+                                       "counter",
+                                       "counter.bak",
+                                       "counter.bak.tmp",
+                                       "counter.tmp",
+                                       "counter.lock",
                                        "srk.pem",
                                        "srk.pem.bak",
                                        "srk.pem.tmp",
@@ -153,6 +159,16 @@ static tlm_result own_name(tlm_job *job, tlm_tpm_name *name, tlm_error *error)
     return result;
 }
 
+/* An index of others stays; ours goes, and one made later begins above it. */
+static tlm_result undefine_counter(tlm_job *job, tlm_error *error)
+{
+    tlm_result result = tlm_counter_undefine(job->tpm, error);
+    if (result == TLM_ERR_FOREIGN) {
+        tlm_log(TLM_LOG_WARNING, "foreign_index_kept", "index=0x%08X", TLM_COUNTER_INDEX);
+    }
+    return result == TLM_ERR_FOREIGN || result == TLM_ERR_NOT_FOUND ? TLM_OK : result;
+}
+
 /* Evicts the root key where its name is the one of this store; any other object stays. */
 static tlm_result evict_ours(tlm_job *job, tlm_error *error)
 {
@@ -168,13 +184,18 @@ static tlm_result evict_ours(tlm_job *job, tlm_error *error)
     if (result == TLM_OK) {
         result = tlm_tpm_read_object(job->tpm, TLM_HANDLE_SRK, &there, error);
     }
-    if (result != TLM_OK || !there.present) {
+    if (result != TLM_OK) {
         return result;
     }
-    if (!tlm_tpm_name_equal(&there.name, &expected)) {
+    if (there.present && !tlm_tpm_name_equal(&there.name, &expected)) {
         tlm_log(TLM_LOG_WARNING, "foreign_object_kept", "handle=0x%08X type=\"%s\"", TLM_HANDLE_SRK,
                 there.type);
         return TLM_OK;
+    }
+    /* Before the root key, which tells a run after an interrupted one that the TPM is ours. */
+    result = undefine_counter(job, error);
+    if (result != TLM_OK || !there.present) {
+        return result;
     }
     return tlm_tpm_evict(job->tpm, TLM_HANDLE_SRK, error);
 }

@@ -14,7 +14,7 @@ static void (*const checks[])(tlm_exam *exam) = {
     tlm_check_directory, tlm_check_record,    tlm_check_modes,   tlm_check_secrets,
     tlm_check_module,    tlm_check_rows,      tlm_check_lock,    tlm_check_build,
     tlm_check_device,    tlm_check_simulated, tlm_check_lockout, tlm_check_slots,
-    tlm_check_handles,
+    tlm_check_handles,   tlm_check_counter,
 };
 
 const char *tlm_severity_name(tlm_severity severity)

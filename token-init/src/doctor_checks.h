@@ -35,6 +35,7 @@ void tlm_check_simulated(tlm_exam *exam);
 void tlm_check_lockout(tlm_exam *exam);
 void tlm_check_slots(tlm_exam *exam);
 void tlm_check_handles(tlm_exam *exam);
+void tlm_check_counter(tlm_exam *exam);
 void tlm_check_directory(tlm_exam *exam);
 void tlm_check_record(tlm_exam *exam);
 void tlm_check_modes(tlm_exam *exam);

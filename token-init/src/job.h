@@ -40,6 +40,7 @@ typedef struct tlm_job {
     tlm_token *token;
     bool simulated;
     bool resumed; /* an earlier run was interrupted */
+    bool changed; /* a complete store was added to */
     unsigned rsa_bits;
 } tlm_job;
 

@@ -148,12 +148,29 @@ static void print_store(const json_t *store)
     }
 }
 
+static void print_counter(const json_t *counter)
+{
+    if (!json_is_object(counter)) {
+        return;
+    }
+    const json_t *value = json_object_get(counter, "value");
+    (void)printf("counter       %s: ", text_of(counter, "place"));
+    if (json_is_integer(value)) {
+        (void)printf("%lld\n", (long long)json_integer_value(value));
+        return;
+    }
+    bool present = json_is_true(json_object_get(counter, "present"));
+    (void)printf("%s%s\n", present ? text_of(counter, "type") : "none",
+                 present ? ", NOT OURS" : "");
+}
+
 void tlm_output_status(const json_t *status)
 {
     size_t index = 0;
     json_t *item = NULL;
     print_tpm(status);
     print_store(json_object_get(status, "store"));
+    print_counter(json_object_get(status, "counter"));
     json_array_foreach(json_object_get(status, "errors"), index, item)
     {
         (void)printf("error         %s [%s]\n", text_of(item, "message"), text_of(item, "code"));

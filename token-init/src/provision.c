@@ -33,6 +33,7 @@ static const struct {
     {"record", FOR_BOTH, tlm_step_record},
     {"secrets", FOR_BOTH, tlm_step_secrets},
     {"primary", FOR_TPM, tlm_step_primary},
+    {"counter", FOR_BOTH, tlm_step_counter},
     {"database", FOR_TPM, tlm_step_database},
     {"parent", FOR_TPM, tlm_step_parent},
     {"token", FOR_BOTH, tlm_step_token},
@@ -209,8 +210,9 @@ static tlm_result provision(tlm_job *job, tlm_provision_report *report, tlm_erro
         return result;
     }
     if (job->store.complete) {
-        report->unchanged = true;
-        return tlm_job_report(job, report, error);
+        result = tlm_step_counter_late(job, error);
+        report->unchanged = !job->changed;
+        return result == TLM_OK ? tlm_job_report(job, report, error) : result;
     }
     result = run_steps(job, error);
     return result == TLM_OK ? tlm_job_report(job, report, error) : result;

@@ -8,6 +8,7 @@
 #include <tlm/tpm2_store.h>
 #include <tlm/tpm_json.h>
 
+#include "counter_report.h"
 #include "job.h"
 
 typedef struct status {
@@ -173,6 +174,16 @@ static json_t *tpm_to_json(status *self)
     return json_pack("{s:b}", "connected", false);
 }
 
+static json_t *counter_to_json(status *self)
+{
+    tlm_counter_report report;
+    tlm_counter_look(&self->job, self->provisioned, &report);
+    if (report.error.result != TLM_OK && self->provisioned && self->job.store.complete) {
+        add_error(self, &report.error);
+    }
+    return tlm_counter_report_to_json(&self->job, &report);
+}
+
 tlm_result tlm_status_read(const tlm_settings *settings, json_t **out, tlm_error *error)
 {
     *out = NULL;
@@ -185,6 +196,7 @@ tlm_result tlm_status_read(const tlm_settings *settings, json_t **out, tlm_error
         int failed = json_object_set_new(self.root, "tcti", tcti_to_json(&self));
         failed |= json_object_set_new(self.root, "tpm", tpm);
         failed |= json_object_set_new(self.root, "store", store_to_json(&self));
+        failed |= json_object_set_new(self.root, "counter", counter_to_json(&self));
         failed |= json_object_set(self.root, "errors", self.errors);
         if (failed != 0) {
             result = tlm_error_set(error, TLM_ERR_MEMORY, NULL, "out of memory for the status");

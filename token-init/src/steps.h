@@ -9,6 +9,7 @@
 TLM_CHECKED tlm_result tlm_step_record(tlm_job *job, tlm_error *error);
 TLM_CHECKED tlm_result tlm_step_secrets(tlm_job *job, tlm_error *error);
 TLM_CHECKED tlm_result tlm_step_primary(tlm_job *job, tlm_error *error);
+TLM_CHECKED tlm_result tlm_step_counter(tlm_job *job, tlm_error *error);
 TLM_CHECKED tlm_result tlm_step_database(tlm_job *job, tlm_error *error);
 TLM_CHECKED tlm_result tlm_step_parent(tlm_job *job, tlm_error *error);
 TLM_CHECKED tlm_result tlm_step_token(tlm_job *job, tlm_error *error);
@@ -21,5 +22,11 @@ TLM_CHECKED tlm_result tlm_step_attest_certificate(tlm_job *job, tlm_error *erro
 TLM_CHECKED tlm_result tlm_step_public(tlm_job *job, tlm_error *error);
 TLM_CHECKED tlm_result tlm_step_check(tlm_job *job, tlm_error *error);
 TLM_CHECKED tlm_result tlm_step_complete(tlm_job *job, tlm_error *error);
+
+/*
+ * The counter of a complete store, which an older version made without one. A TPM that is away or
+ * another one is left alone: then there is nothing to say about its counter.
+ */
+TLM_CHECKED tlm_result tlm_step_counter_late(tlm_job *job, tlm_error *error);
 
 #endif

@@ -11,6 +11,7 @@
  *     srk.pem               public half of tlm-srk
  *     tpm2_pkcs11.sqlite3   TPM back end: the store of tpm2-pkcs11
  *     softhsm2.conf tokens/ SoftHSM back end
+ *     counter counter.lock  SoftHSM back end: the counter (tlm/counter_file.h)
  *
  * Written by tlm-token-init, read by whoever opens the token.
  *
@@ -43,6 +44,7 @@ typedef struct tlm_store {
     char *thumbprint; /* of tlm-srk, 64 hexadecimal digits; NULL while provisioning */
     char *created;    /* RFC 3339 */
     bool complete;    /* provisioning reached its end */
+    bool counter;     /* SoftHSM: the file `counter` was made, so it must be there */
 } tlm_store;
 
 /* "tpm" and "softhsm". */
