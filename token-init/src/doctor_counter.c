@@ -5,14 +5,6 @@
 #include "counter_report.h"
 
 /* Without the counter the token works; what stands on the counter does not. */
-static const char *finding_of(const tlm_exam *exam, const tlm_counter_report *report)
-{
-    if (!report->present) {
-        return !report->tpm && exam->job.store.counter ? "counter-lost" : "counter-missing";
-    }
-    return report->tpm ? "counter-foreign" : "counter-damaged";
-}
-
 void tlm_check_counter(tlm_exam *exam)
 {
     if (exam->provisioned && !exam->job.store.complete) {
@@ -24,7 +16,11 @@ void tlm_check_counter(tlm_exam *exam)
         return;
     }
     const bool never_made = !report.present && (report.tpm || !exam->job.store.counter);
-    tlm_finding *finding = tlm_exam_add(exam, finding_of(exam, &report),
+    tlm_finding *finding = tlm_exam_add(exam,
+                                        never_made       ? "counter-missing"
+                                        : report.tpm     ? "counter-foreign"
+                                        : report.present ? "counter-damaged"
+                                                         : "counter-lost",
                                         never_made ? TLM_FINDING_WARNING : TLM_FINDING_PROBLEM);
     tlm_say(finding->cause, "%s",
             never_made       ? "the token has no counter, which protects licenses against rollback"

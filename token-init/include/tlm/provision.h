@@ -61,8 +61,9 @@ TLM_CHECKED tlm_result tlm_recover(const tlm_provision_request *request,
                                    tlm_provision_report *report, tlm_error *error);
 
 /*
- * Removes the token for ever: undefines the counter and evicts 0x810003E8 where it is ours, then overwrites and removes the
- * store's files. Without a TPM that answers it is TLM_ERR_TPM_UNAVAILABLE and nothing is removed.
+ * Removes the token for ever: undefines the counter and evicts 0x810003E8 where it is ours, then
+ * overwrites and removes the store's files. Without a TPM that answers it is
+ * TLM_ERR_TPM_UNAVAILABLE and nothing is removed.
  */
 TLM_CHECKED tlm_result tlm_destroy(const tlm_provision_request *request,
                                    tlm_provision_report *report, tlm_error *error);
