@@ -22,6 +22,7 @@
 #include <cmocka.h>
 #include <p11-kit/p11-kit.h>
 
+#include <tlm/log.h>
 #include <tlm/process.h>
 
 #include "provider.h"
@@ -229,5 +230,6 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_conformance)};
     other_module = argc > 1 ? argv[1] : NULL;
     start_program = argc > 2 ? argv[2] : NULL;
+    tlm_log_set_level(TLM_LOG_WARNING); /* without a line for each use of a key */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

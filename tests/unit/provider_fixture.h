@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include <tlm/log.h>
+
 #include "../../pkcs11-glue/src/internal.h"
 #include "provider.h"
 #include "token_fixture.h"
@@ -81,6 +83,7 @@ static inline int make_fixture(void **state)
     (void)state;
     tlm_error error = {0};
     tlm_key *key = NULL;
+    tlm_log_set_level(TLM_LOG_FATAL);
     tlm_token_fixture_make(&fixture);
     token = tlm_token_fixture_open(&fixture);
     must(tlm_key_generate_rsa(token, 2048, "tlm-srk", 1, &key, &error), &error);

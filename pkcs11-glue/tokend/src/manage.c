@@ -250,6 +250,10 @@ static tlm_result call_destroy(tlm_token *token, void *context, tlm_error *error
     }
     call->tried = true;
     CK_RV rv = token->module->functions->C_DestroyObject(token->session, entry->backend);
+    if (rv == CKR_FUNCTION_FAILED) {
+        /* tpm2-pkcs11 counts users of a key, and one that had no room stays counted until then. */
+        token->restart_next = true;
+    }
     if (rv != CKR_OK) {
         return tlm_error_set_rv(error, rv, "C_DestroyObject", "of object '%s'", entry->label);
     }
