@@ -22,8 +22,8 @@
 #define KEYS 4
 #define ROUNDS 3
 #define THREADS 4
-#define SIGNATURES 25 /* of each thread */
-#define MEASURED 100
+#define SIGNATURES 12 /* of each thread */
+#define MEASURED 40
 
 static const char rules[] = "{\"version\": 1, \"rules\": [{\"user\": 0, \"objects\": [\"*\"],"
                             " \"operations\": [\"use\", \"manage\"]}]}";
