@@ -21,6 +21,10 @@ endif()
 if(TPM_ON)
     target_compile_definitions(tlm_build INTERFACE TLM_TPM_ON=1)
 endif()
+if(TLM_SANITIZE OR CMAKE_C_FLAGS MATCHES "--coverage")
+    # Their runtimes write files and trace, which tlm-tokend forbids itself otherwise.
+    target_compile_definitions(tlm_build INTERFACE TLM_INSTRUMENTED=1)
+endif()
 target_compile_options(tlm_build INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wwrite-strings
     -Wstrict-prototypes -Wmissing-prototypes -Wbad-function-cast -Wcast-qual -Wpointer-arith

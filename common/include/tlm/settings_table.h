@@ -92,6 +92,8 @@
     ROW(access_file, text, "Pkcs11.AccessFile", "TLM_ACCESS_FILE", "access-file", "FILE", "", 0,   \
         0, TLM_PROGRAM_TOKEND,                                                                     \
         "Table of who may use which keys; default access.json in the configuration directory")     \
+    ROW(tokend_user, text, "Pkcs11.User", "TLM_TOKEND_USER", "user", "NAME", "", 0, 64,            \
+        TLM_PROGRAM_TOKEND, "User that tlm-tokend becomes when root starts it; empty: stays root") \
     ROW(max_clients, number, "Pkcs11.MaxClients", "TLM_MAX_CLIENTS", "max-clients", "COUNT", "64", \
         4, 4096, TLM_PROGRAM_TOKEND,                                                               \
         "How many connections are served at a time, and a quarter of them for each user")          \

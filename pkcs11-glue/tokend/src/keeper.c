@@ -11,6 +11,7 @@
 #include <tlm/notify.h>
 
 #include "../../src/internal.h"
+#include "harden.h"
 
 /* How often the keeper looks at what clients' calls found out. */
 #define LOOK_MS 500
@@ -195,11 +196,23 @@ static void note_recoveries(tlm_keeper *self)
     }
 }
 
-/* A refused PIN, for one, stays refused for this process; other files may hold the right one. */
+/*
+ * A refused PIN, for one, stays refused for this process; other files may hold the right one. And a
+ * directory or device that was made anew is not the one that this process may open.
+ */
 static void check_outdated(tlm_keeper *self)
 {
-    bool hopeless = self->state == TLM_TOKEND_UNAVAILABLE;
-    if (hopeless && tlm_backend_changed(self->config.source)) {
+    if (self->state != TLM_TOKEND_UNAVAILABLE) {
+        return;
+    }
+    if (tlm_harden_outdated()) {
+        tlm_log(TLM_LOG_WARNING, "path_changed",
+                "reason=\"the store's directory or the TPM's device was made anew; this process "
+                "may open the former one alone\"");
+        self->config.outdated(self->config.context);
+        return;
+    }
+    if (self->token != NULL && tlm_backend_changed(self->config.source)) {
         tlm_log(TLM_LOG_WARNING, "store_changed",
                 "reason=\"the store is another one than the token was opened from\"");
         self->config.outdated(self->config.context);
@@ -252,6 +265,7 @@ static void *keep(void *context)
             tend(self);
         } else if (tlm_clock_now() >= self->next_try || tlm_backend_changed(self->config.source)) {
             try_open(self);
+            check_outdated(self);
         }
     } while (wait_a_while(self));
     return NULL;

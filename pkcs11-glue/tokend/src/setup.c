@@ -162,6 +162,7 @@ void tlm_setup_clear(tlm_tokend *self)
         free(gone);
     }
     tlm_endpoint_close(&self->endpoint);
+    tlm_setup_harden_clear(self);
     free(self->access_file);
     free(self->state_file);
     if (self->wake_file >= 0) {

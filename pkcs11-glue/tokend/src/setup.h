@@ -40,9 +40,14 @@ typedef struct tlm_tokend {
     tlm_access_list *access;
     tlm_provider *provider;
     tlm_connections *connections;
+    struct tlm_setup_paths *paths; /* of setup_harden.c */
     tlm_backend_source *source;
     tlm_keeper *keeper;
 } tlm_tokend;
+
+/* setup_harden.c: what is taken from the process before it does anything, and before the token. */
+TLM_CHECKED tlm_result tlm_setup_harden_early(tlm_tokend *self, tlm_error *error);
+TLM_CHECKED tlm_result tlm_setup_harden_late(tlm_tokend *self, tlm_error *error);
 
 /* A file that cannot be used is a warning: stderr goes on. */
 TLM_CHECKED tlm_result tlm_setup_log(tlm_tokend *self, tlm_error *error);
@@ -56,6 +61,7 @@ TLM_CHECKED tlm_result tlm_setup_token(tlm_tokend *self, void (*outdated)(void *
 /* Reads the access table; from then on it counts for new clients. */
 TLM_CHECKED tlm_result tlm_setup_access(tlm_tokend *self, tlm_error *error);
 
+void tlm_setup_harden_clear(tlm_tokend *self);
 /* Frees what was made, also after an error. */
 void tlm_setup_clear(tlm_tokend *self);
 
