@@ -39,6 +39,7 @@ struct tlm_backend_source {
     const tlm_tcti *interface; /* one of them */
     tlm_pin_source pin;
     bool hardware_slot;
+    const char *vault_policy; /* of sealed secrets */
     mark marks[WATCHED];
 };
 
@@ -215,6 +216,15 @@ static tlm_result load_secrets(tlm_backend_source *source, tlm_error *error)
     return result;
 }
 
+/* What the secrets are sealed to; NULL where they are not, or their file tells nothing. */
+static const char *read_policy(const tlm_store *store)
+{
+    tlm_sealed sealed;
+    bool known = tlm_secrets_where(store) == TLM_SECRETS_SEALED &&
+                 tlm_secrets_read_sealed(store, &sealed, NULL) == TLM_OK;
+    return known ? tlm_vault_policy_name(sealed.policy) : NULL;
+}
+
 static tlm_result load_store(tlm_backend_source *source, tlm_error *error)
 {
     look(source, source->marks);
@@ -226,6 +236,7 @@ static tlm_result load_store(tlm_backend_source *source, tlm_error *error)
                                source->directory);
     }
     source->pin.tpm = source->store.backend == TLM_BACKEND_TPM;
+    source->vault_policy = result == TLM_OK ? read_policy(&source->store) : NULL;
     return result == TLM_OK ? load_secrets(source, error) : result;
 }
 
@@ -270,6 +281,7 @@ void tlm_backend_describe(const tlm_backend_source *source, tlm_state_report *re
     if (source->store.directory != NULL) {
         report->backend = tlm_backend_name(source->store.backend);
     }
+    report->vault_policy = source->vault_policy;
     if (tpm && source->interface != NULL) {
         report->tcti = source->interface->conf;
         report->simulated = source->interface->simulated;
