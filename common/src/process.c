@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <tlm/process.h>
+#include "process_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -74,68 +73,6 @@ static int make_pipe(int ends[2])
     return 0;
 }
 
-/* Returns an errno. The child gets default signals: a daemon ignores SIGPIPE, its children must
- * not. */
-static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes,
-                      const char *const argv[], int out, int err, pid_t *pid)
-{
-    sigset_t none;
-    sigset_t defaults;
-    (void)sigemptyset(&none);
-    (void)sigemptyset(&defaults);
-    static const int signals[] = {SIGPIPE, SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
-                                  SIGCHLD, SIGUSR1, SIGUSR2, SIGALRM};
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
-        (void)sigaddset(&defaults, signals[i]);
-    }
-    int number = posix_spawnattr_setflags(attributes,
-                                          (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
-    if (number == 0) {
-        number = posix_spawnattr_setsigmask(attributes, &none);
-    }
-    if (number == 0) {
-        number = posix_spawnattr_setsigdefault(attributes, &defaults);
-    }
-    if (number == 0) {
-        number = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    }
-    if (number == 0) {
-        number = posix_spawn_file_actions_adddup2(actions, out, STDOUT_FILENO);
-    }
-    if (number == 0) {
-        number = posix_spawn_file_actions_adddup2(actions, err, STDERR_FILENO);
-    }
-    if (number == 0) {
-        /* PKCS#11 modules open without O_CLOEXEC: a child that held a copy of the line to a TPM
-         * would keep the TPM waiting for its next command, and all others for the TPM. */
-        number = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
-    }
-    if (number == 0) {
-        /* POSIX promises that the words are not written to, and C has no cast that says so. */
-        char *const *words = NULL;
-        memcpy(&words, &argv, sizeof words);
-        number = posix_spawnp(pid, argv[0], actions, attributes, words, environ);
-    }
-    return number;
-}
-
-static int spawn(const char *const argv[], int out, int err, pid_t *pid)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int number = posix_spawn_file_actions_init(&actions);
-    if (number != 0) {
-        return number;
-    }
-    number = posix_spawnattr_init(&attributes);
-    if (number == 0) {
-        number = spawn_with(&actions, &attributes, argv, out, err, pid);
-        (void)posix_spawnattr_destroy(&attributes);
-    }
-    (void)posix_spawn_file_actions_destroy(&actions);
-    return number;
-}
-
 static tlm_result start(const char *const argv[], child *self, tlm_error *error)
 {
     int out[2] = {-1, -1};
@@ -146,18 +83,14 @@ static tlm_result start(const char *const argv[], child *self, tlm_error *error)
         close_one(&out[1]);
         return result;
     }
-    /* Asked beforehand: under valgrind and qemu-user posix_spawn does not tell a failed exec. */
-    bool missing = strchr(argv[0], '/') != NULL && access(argv[0], X_OK) != 0;
-    int number = missing ? errno : spawn(argv, out[1], err[1], &self->pid);
+    const tlm_process_files files = {.out = out[1], .err = err[1]};
+    tlm_result result = tlm_process_begin(argv, &files, &self->pid, error);
     close_one(&out[1]);
     close_one(&err[1]);
-    if (number != 0) {
+    if (result != TLM_OK) {
         close_one(&out[0]);
         close_one(&err[0]);
-        errno = number;
-        return tlm_error_set_errno(
-            error, number == ENOENT ? "install the program, or put its directory into PATH" : NULL,
-            "starting %s", argv[0]);
+        return result;
     }
     self->out = out[0];
     self->err = err[0];

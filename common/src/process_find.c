@@ -11,8 +11,8 @@
 
 /* Where the build tree keeps programs, as seen from a part's folder and from tests/unit. */
 static const char *const build_places[] = {
-    "../token-init",    "../httpd",    "../pkcs11-glue",
-    "../../token-init", "../../httpd", "../../pkcs11-glue",
+    "../token-init",    "../httpd",    "../pkcs11-glue/tokend",
+    "../../token-init", "../../httpd", "../../pkcs11-glue/tokend",
 };
 
 static bool runnable(const char *path, struct stat *info)

@@ -9,6 +9,9 @@
 
 #include <tlm/file.h>
 #include <tlm/log.h>
+#include <tlm/store.h>
+
+#include "tokend_words.h"
 
 #define CONFIG_NAME "TLLicenseManager.json"
 #define LOG_NAME "TLLicenseManager.log"
@@ -49,6 +52,14 @@ tlm_result tlm_setup_paths(tlm_daemon *self, tlm_error *error)
     if (!tlm_file_exists(self->config_file)) {
         free(self->config_file);
         self->config_file = NULL;
+    }
+    tlm_result result = is_set(settings->pkcs11_module)
+                            ? TLM_OK
+                            : tlm_client_export_environment(settings->pkcs11_socket, error);
+    if (result != TLM_OK) {
+        error->result = TLM_ERR_SETTING;
+        tlm_error_prefix(error, "%s", settings->origin_name[TLM_SETTING_pkcs11_socket]);
+        return error->result;
     }
     self->source = (tlm_status_source){.about = &self->about,
                                        .notices = &self->notices,
@@ -158,23 +169,39 @@ tlm_result tlm_setup_server(tlm_daemon *self, tlm_error *error)
     return tlm_server_start(&config, &self->server, error);
 }
 
+/* The way to the TPM that children are told; without children none is needed. */
+static tlm_result choose_interface(tlm_daemon *self, tlm_error *error)
+{
+    const tlm_settings *settings = self->settings;
+    if (!tlm_about_build()->tpm_on && settings->tpm_enabled) {
+        tlm_log(TLM_LOG_INFO, "tpm_off", "reason=\"built with TPM_ON=OFF\"");
+    }
+    if (!uses_tpm(self) || !settings->start_tokend) {
+        return TLM_OK;
+    }
+    tlm_result result = tlm_tcti_candidates(settings, &self->interfaces, error);
+    if (result == TLM_OK) {
+        self->interface = tlm_tcti_choose(&self->interfaces);
+    }
+    return result;
+}
+
 tlm_result tlm_setup_identity(tlm_daemon *self, tlm_setup_wake changed, tlm_error *error)
 {
     const tlm_settings *settings = self->settings;
-    if (uses_tpm(self)) {
-        tlm_result result = tlm_tcti_candidates(settings, &self->interfaces, error);
-        if (result != TLM_OK) {
-            return result;
-        }
-        self->interface = tlm_tcti_choose(&self->interfaces);
-    } else if (!tlm_about_build()->tpm_on && settings->tpm_enabled) {
-        tlm_log(TLM_LOG_INFO, "tpm_off", "reason=\"built with TPM_ON=OFF\"");
-    }
     bool module = is_set(settings->pkcs11_module);
+    tlm_tokend_words words;
+    tlm_result result = choose_interface(self, error);
+    if (result != TLM_OK) {
+        return result;
+    }
+    tlm_tokend_words_fill(settings, self->token_store, &words);
     tlm_identity_config config = {
         .persistence_dir = settings->persistence_dir,
         .store_dir = self->token_store,
         .tpm = tlm_about_build()->tpm_on && settings->tpm_enabled,
+        .socket = settings->pkcs11_socket,
+        .tokend = settings->start_tokend ? words.words : NULL,
         .tcti = self->interface != NULL ? self->interface->conf : NULL,
         .tcti_simulated = self->interface != NULL && self->interface->simulated,
         .module = module ? settings->pkcs11_module : NULL,
@@ -214,7 +241,8 @@ tlm_result tlm_setup_facts(tlm_daemon *self, tlm_setup_wake changed, tlm_error *
         words[count++] = self->interface->conf;
     }
     words[count] = NULL;
-    tlm_facts_config config = {.arguments = words,
+    tlm_facts_config config = {.arguments = settings->start_tokend ? words : NULL,
+                               .socket = settings->pkcs11_socket,
                                .interval_seconds = FACTS_INTERVAL_SECONDS,
                                .timeout_ms = FACTS_TIMEOUT_MS,
                                .changed = changed,

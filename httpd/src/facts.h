@@ -3,14 +3,17 @@
 #define TLM_FACTS_H
 
 /*
- * What the TPM says about itself, asked for by a child: `tlm-token-init status --json`.
+ * What the TPM says about itself. The daemon never speaks to a TPM: tlm-tokend does, and writes
+ * what it learnt into tokend.json; where nobody serves the token, a child asks:
+ * `tlm-token-init status --json`.
  *
- * The daemon never speaks to a TPM. A thread of its own runs the child when it is woken for the
- * first time and then once in every interval, keeps the last good answer with its time, and says
- * why the latest one failed.
+ * A thread of its own looks at the file every few seconds, runs the child, where there is no such
+ * file, when it is woken for the first time and then once in every interval, keeps the last good
+ * answer with its time, and says why the latest one failed.
  *
  *     const char *const words[] = {"status", "--json", NULL};
- *     tlm_facts_config config = {.arguments = words, .interval_seconds = 60, .changed = changed};
+ *     tlm_facts_config config = {.socket = "/run/tlm/pkcs11.sock", .arguments = words,
+ *                                .interval_seconds = 60, .changed = changed};
  *     result = tlm_facts_start(&config, &facts, &error);
  *     tlm_facts_wake(facts);
  *     tlm_facts_state state;
@@ -27,7 +30,9 @@ typedef struct tlm_facts tlm_facts;
 
 typedef struct tlm_facts_config {
     const char *program;            /* NULL: tlm-token-init, wherever it is */
-    const char *const *arguments;   /* words behind the program's name, ending with NULL; copied */
+    const char *const *arguments;   /* words behind the program's name, ending with NULL; copied.
+                                       NULL: no child is ever run */
+    const char *socket;             /* of tlm-tokend, copied; NULL: only children are asked */
     unsigned interval_seconds;      /* between two children */
     unsigned timeout_ms;            /* for one child */
     void (*changed)(void *context); /* called from the thread; must not block */

@@ -107,6 +107,21 @@ static json_t *start_object(const tlm_identity_view *view)
     return whole(object, failed);
 }
 
+/* tlm-tokend, through which the token is used; null for a module and for a key file. */
+static json_t *provider_object(const tlm_identity_view *view)
+{
+    if (!view->has_provider) {
+        return json_null();
+    }
+    json_t *object = json_object();
+    int failed = json_object_set_new(object, "socket", tlm_json_text(view->provider_socket));
+    failed |= json_object_set_new(
+        object, "pid",
+        view->provider_pid != 0 ? json_integer((json_int_t)view->provider_pid) : json_null());
+    failed |= json_object_set_new(object, "supervised", json_boolean(view->provider_supervised));
+    return whole(object, failed);
+}
+
 static json_t *token_object(const tlm_identity_view *view)
 {
     const tlm_token_info *info = view->has_token ? &view->token_info : NULL;
@@ -124,6 +139,7 @@ static json_t *token_object(const tlm_identity_view *view)
     failed |= json_object_set_new(object, "serial", tlm_json_text(info ? info->serial : NULL));
     failed |= json_object_set_new(object, "library", tlm_json_text(info ? info->library : NULL));
     failed |= json_object_set_new(object, "recoveries", json_integer((json_int_t)view->recoveries));
+    failed |= json_object_set_new(object, "provider", provider_object(view));
     return whole(object, failed);
 }
 

@@ -195,6 +195,27 @@ static tlm_result without_tpm(const tlm_identity_config *config, const tlm_stop_
     return choose_local(config, view, holder, error);
 }
 
+/*
+ * The store cannot be read here: it is there for tlm-tokend alone, which says itself what it has.
+ * `error` is what reading the store came to.
+ */
+static tlm_result without_store(const tlm_identity_config *config, tlm_holder *holder,
+                                tlm_error *error)
+{
+    tlm_store_clear(&holder->store);
+    if (tlm_holder_take_served(config, holder)) {
+        return TLM_OK;
+    }
+    if (config->socket != NULL && config->tokend == NULL) {
+        /* Ours is not to make a token: tlm-tokend is what is missing, if it is. */
+        tlm_error missing = {0};
+        if (tlm_tokend_connect(config->socket, &missing) != TLM_OK) {
+            *error = missing;
+        }
+    }
+    return error->result;
+}
+
 static tlm_result from_store(const tlm_identity_config *config, tlm_holder *holder,
                              tlm_error *error)
 {
@@ -210,6 +231,9 @@ static tlm_result from_store(const tlm_identity_config *config, tlm_holder *hold
                 name_exists(config->persistence_dir, TLM_VAULT_FILE))) {
         /* A new token would not open them: the state's own hint is the right one. */
         tlm_error_set_hint(error, "%s", "");
+    }
+    if (result == TLM_ERR_NOT_PROVISIONED || result == TLM_ERR_PERMISSION) {
+        return without_store(config, holder, error);
     }
     if (result != TLM_OK) {
         return result;

@@ -15,9 +15,11 @@
 #include <tlm/identity.h>
 #include <tlm/key.h>
 #include <tlm/store.h>
+#include <tlm/tokend_report.h>
 
 #include "child_private.h"
 #include "storage_private.h"
+#include "supervisor_private.h"
 
 #define TLM_SRK_LABEL "tlm-srk"
 #define TLM_MARK_LABEL "tlm-storage"
@@ -26,7 +28,9 @@
 
 typedef struct tlm_holder {
     tlm_key_holder kind;
-    tlm_store store; /* TPM and SoftHSM */
+    tlm_store store;          /* TPM and SoftHSM */
+    bool served;              /* the token is used through tlm-tokend */
+    tlm_tokend_report report; /* what that said when the token was opened */
     tlm_token *token;
     tlm_key *srk;
     EVP_PKEY *local;
@@ -44,11 +48,34 @@ TLM_CHECKED tlm_result tlm_holder_choose(const tlm_identity_config *config,
                                          const tlm_stop_check *stop, tlm_holder *holder,
                                          tlm_error *error);
 
+/* ---- holder_served.c ---- */
+
+/*
+ * Takes the token that tlm-tokend serves, for a daemon that has no token store to look into; false
+ * where nobody serves one.
+ */
+bool tlm_holder_take_served(const tlm_identity_config *config, tlm_holder *holder);
+
+/*
+ * Waits until tlm-tokend serves the holder's token, and has one started where nobody does; else
+ * says why it is not served, in tlm-tokend's own words where it has some.
+ */
+TLM_CHECKED tlm_result tlm_holder_await(tlm_supervisor *supervisor, const tlm_stop_check *stop,
+                                        tlm_holder *holder, tlm_error *error);
+
+/* After a token of tlm-tokend was not found or failed: puts the cause in the place of the symptom.
+ */
+void tlm_holder_explain(tlm_supervisor *supervisor, const tlm_holder *holder, tlm_error *error);
+
 /* ---- holder_token.c ---- */
 
-/* Opens the token of a chosen holder and finds the key. Key files are open already. */
-TLM_CHECKED tlm_result tlm_holder_open(const tlm_identity_config *config, tlm_holder *holder,
-                                       tlm_error *error);
+/*
+ * Opens the token of a chosen holder and finds the key. Key files are open already. `supervisor` is
+ * used for all but a module that the operator named.
+ */
+TLM_CHECKED tlm_result tlm_holder_open(const tlm_identity_config *config,
+                                       tlm_supervisor *supervisor, const tlm_stop_check *stop,
+                                       tlm_holder *holder, tlm_error *error);
 
 /*
  * Asks the token why it cannot be used, through `tlm-token-init doctor`: only the TPM knows a

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "holder_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,11 +16,9 @@
 
 static tlm_token_config token_config(const tlm_identity_config *config, tlm_holder *holder)
 {
-    if (holder->kind != TLM_HOLDER_MODULE) {
-        return (tlm_token_config){.module = holder->store.module,
-                                  .uri = holder->store.uri,
-                                  .pin = tlm_store_user_pin,
-                                  .context = &holder->store};
+    if (holder->served) {
+        return (tlm_token_config){
+            .module = tlm_client_module(), .uri = holder->store.uri, .pin = tlm_pin_of_token};
     }
     tlm_token_config made = {.module = config->module,
                              .uri = config->token_uri != NULL ? config->token_uri : "pkcs11:",
@@ -30,6 +29,34 @@ static tlm_token_config token_config(const tlm_identity_config *config, tlm_hold
         memcpy(&made.context, &config->pin_file, sizeof made.context);
     }
     return made;
+}
+
+/* The token that is served may be of another installation than our store. */
+static tlm_result check_thumbprint(const tlm_holder *holder, tlm_error *error)
+{
+    unsigned char thumbprint[TLM_THUMBPRINT_SIZE];
+    char text[2 * TLM_THUMBPRINT_SIZE + 1];
+    const tlm_store *store = &holder->store;
+    if (!holder->served || store->thumbprint == NULL) {
+        return TLM_OK;
+    }
+    tlm_result result = tlm_public_thumbprint(holder->public_key, thumbprint, error);
+    if (result != TLM_OK) {
+        return result;
+    }
+    for (size_t i = 0; i < sizeof thumbprint; i++) {
+        (void)snprintf(text + 2 * i, 3, "%02x", thumbprint[i]);
+    }
+    if (strcmp(text, store->thumbprint) == 0) {
+        return TLM_OK;
+    }
+    return tlm_error_set(error, TLM_ERR_TOKEN_UNAVAILABLE,
+                         "Name the socket of the right one: --pkcs11-socket PATH",
+                         "tlm-tokend (process %d) serves the token of %s with the key %.16s…, and "
+                         "the one of %s has the key %.16s…",
+                         (int)holder->report.pid,
+                         holder->report.store[0] != '\0' ? holder->report.store : "another store",
+                         text, store->directory, store->thumbprint);
 }
 
 static tlm_result find_key(tlm_holder *holder, tlm_error *error)
@@ -49,18 +76,49 @@ static tlm_result find_key(tlm_holder *holder, tlm_error *error)
             return tlm_error_set(error, TLM_ERR_UNSUPPORTED, "Give that label to an RSA key.",
                                  "the key '%s' of the token is not an RSA key", TLM_SRK_LABEL);
         }
+        result = check_thumbprint(holder, error);
     }
     return result;
 }
 
-tlm_result tlm_holder_open(const tlm_identity_config *config, tlm_holder *holder, tlm_error *error)
+static tlm_result open_token(const tlm_identity_config *config, tlm_holder *holder,
+                             tlm_error *error)
+{
+    const tlm_token_config token = token_config(config, holder);
+    if (token.module == NULL) {
+        return tlm_error_set(error, TLM_ERR_NOT_FOUND,
+                             "Install it (Debian: apt-get install p11-kit-modules).",
+                             "p11-kit-client.so, through which tlm-tokend is used, was not found");
+    }
+    tlm_result result = tlm_token_open(&token, &holder->token, error);
+    return result == TLM_OK ? find_key(holder, error) : result;
+}
+
+tlm_result tlm_holder_open(const tlm_identity_config *config, tlm_supervisor *supervisor,
+                           const tlm_stop_check *stop, tlm_holder *holder, tlm_error *error)
 {
     if (holder->kind == TLM_HOLDER_LOCAL) {
         return TLM_OK;
     }
-    const tlm_token_config token = token_config(config, holder);
-    tlm_result result = tlm_token_open(&token, &holder->token, error);
-    return result == TLM_OK ? find_key(holder, error) : result;
+    if (config->module != NULL) {
+        return open_token(config, holder, error);
+    }
+    if (supervisor == NULL) {
+        return tlm_error_set(
+            error, TLM_ERR_SETTING, "Name it: --pkcs11-socket PATH",
+            "the token of %s is used through tlm-tokend, whose socket is not named",
+            holder->store.directory);
+    }
+    holder->served = true;
+    tlm_result result = tlm_holder_await(supervisor, stop, holder, error);
+    if (result != TLM_OK) {
+        return result;
+    }
+    result = open_token(config, holder, error);
+    if (result != TLM_OK && holder->token == NULL) {
+        tlm_holder_explain(supervisor, holder, error);
+    }
+    return result == TLM_OK ? TLM_OK : error->result;
 }
 
 static bool member_is(const json_t *object, const char *name, const char *text)

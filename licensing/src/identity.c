@@ -16,15 +16,21 @@
 #define PROBE_MS 5000
 #define RETRY_FIRST_MS 250
 #define RETRY_LAST_MS 10000
-/* tpm2-pkcs11 cannot say when a lockout ends, and asking in vain must never prolong it. */
+/* A module cannot say when a lockout ends, and asking in vain must never prolong it; tlm-tokend
+ * can, and asks nothing in vain. */
 #define RETRY_LOCKED_MS 600000
 #define NEVER_MS (-1)
 #define DIAGNOSE_SECONDS 60
+/* How long a call of the token is waited for at the end. */
+#define STOP_SECONDS 1
 
 /* ---- the thread ---- */
 
-/* Waits `wait` milliseconds, for ever where negative; returns whether the thread shall end. */
-static bool wait_or_stop(tlm_identity *identity, long wait)
+/*
+ * Waits `wait` milliseconds, for ever where negative, or until something changed; returns whether
+ * the thread shall end.
+ */
+static bool wait_or_stop(tlm_identity *identity, long wait, bool *roused)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
@@ -36,13 +42,25 @@ static bool wait_or_stop(tlm_identity *identity, long wait)
     }
     (void)pthread_mutex_lock(&identity->lock);
     int result = 0;
-    while (!identity->stop && result == 0) {
+    while (!identity->stop && !identity->roused && result == 0) {
         result = wait < 0 ? pthread_cond_wait(&identity->wake, &identity->lock)
                           : pthread_cond_timedwait(&identity->wake, &identity->lock, &until);
     }
     bool stop = identity->stop;
+    *roused = identity->roused;
+    identity->roused = false;
     (void)pthread_mutex_unlock(&identity->lock);
     return stop;
+}
+
+/* Called from the supervisor's thread: tlm-tokend came, went, or has something new to tell. */
+static void rouse(void *context)
+{
+    tlm_identity *identity = context;
+    (void)pthread_mutex_lock(&identity->lock);
+    identity->roused = true;
+    (void)pthread_cond_signal(&identity->wake);
+    (void)pthread_mutex_unlock(&identity->lock);
 }
 
 static bool stop_asked(void *context)
@@ -100,17 +118,21 @@ static long next_retry(const tlm_identity *identity, long last)
     if (!tlm_startup_describe(identity->state)->retry) {
         return NEVER_MS;
     }
-    if (identity->state == TLM_START_TOKEN_LOCKED) {
+    if (identity->state == TLM_START_TOKEN_LOCKED && !identity->holder.served) {
         return RETRY_LOCKED_MS;
     }
     long next = last <= 0 ? RETRY_FIRST_MS : last * 2;
     return next < RETRY_LAST_MS ? next : RETRY_LAST_MS;
 }
 
-/* Failures whose cause only the TPM knows. */
+/*
+ * Failures whose cause only the TPM knows. A tlm-tokend that runs on its own may reach a TPM that
+ * we do not: then its word is all there is, and the doctor would only find that.
+ */
 static bool needs_doctor(const tlm_identity *identity)
 {
-    return identity->holder.kind == TLM_HOLDER_TPM &&
+    return identity->holder.kind == TLM_HOLDER_TPM && identity->supervisor != NULL &&
+           tlm_supervisor_child(identity->supervisor) != 0 &&
            (identity->state == TLM_START_TOKEN_UNAVAILABLE ||
             identity->state == TLM_START_PIN_REFUSED);
 }
@@ -165,7 +187,9 @@ static void attempt(tlm_identity *identity)
     tlm_watch now;
     tlm_watch_look(&identity->config, &now);
     bool same = tlm_watch_same(&now, &identity->watch);
-    if (same && waits_for_files(before)) {
+    /* "foreign" may be the token's: then what tlm-tokend says of it changes. */
+    bool token_same = before != TLM_START_FOREIGN || tlm_watch_same_report(&now, &identity->watch);
+    if (same && token_same && waits_for_files(before)) {
         return;
     }
     if (!same) {
@@ -210,16 +234,17 @@ static void *run(void *argument)
     tlm_identity *identity = argument;
     long wait = 0;
     bool healthy = false;
+    bool roused = false;
     do {
         if (identity->settled != TLM_START_PENDING) {
             probe(identity);
         } else {
             attempt(identity);
         }
-        /* The first retry after a healthy spell comes soon again. */
-        wait = is_healthy(identity) ? PROBE_MS : next_retry(identity, healthy ? 0 : wait);
+        /* The first retry after a healthy spell, or after news, comes soon again. */
+        wait = is_healthy(identity) ? PROBE_MS : next_retry(identity, healthy || roused ? 0 : wait);
         healthy = is_healthy(identity);
-    } while (!wait_or_stop(identity, wait));
+    } while (!wait_or_stop(identity, wait, &roused));
     return NULL;
 }
 
@@ -242,14 +267,18 @@ static bool copy_path(const char *from, const char **to)
     return *to != NULL;
 }
 
+/* The words for tlm-tokend are the supervisor's: here counts whether there are any. */
 static bool copy_config(const tlm_identity_config *from, tlm_identity_config *to)
 {
+    static const char *const some_words[] = {NULL};
     *to = (tlm_identity_config){.tpm = from->tpm,
                                 .tcti_simulated = from->tcti_simulated,
+                                .tokend = from->tokend != NULL ? some_words : NULL,
                                 .changed = from->changed,
                                 .context = from->context};
     bool done = copy_path(from->persistence_dir, &to->persistence_dir);
     done = copy_path(from->store_dir, &to->store_dir) && done;
+    done = copy_path(from->socket, &to->socket) && done;
     done = copy_text(from->tcti, &to->tcti) && done;
     done = copy_text(from->module, &to->module) && done;
     done = copy_text(from->token_uri, &to->token_uri) && done;
@@ -272,12 +301,14 @@ static void release(tlm_identity *identity)
     tlm_fingerprint_clear(&identity->fingerprint);
     tlm_fingerprint_clear(&identity->fallback);
     tlm_holder_close(&identity->holder);
+    tlm_supervisor_stop(&identity->supervisor);
     if (identity->lock_file >= 0) {
         (void)close(identity->lock_file);
     }
     tlm_view_box_release(identity->current);
     free_text(&identity->config.persistence_dir);
     free_text(&identity->config.store_dir);
+    free_text(&identity->config.socket);
     free_text(&identity->config.tcti);
     free_text(&identity->config.module);
     free_text(&identity->config.token_uri);
@@ -287,36 +318,19 @@ static void release(tlm_identity *identity)
     free(identity);
 }
 
-/*
- * Sets what the modules read from the environment, also for a store that is provisioned later: once
- * there are threads the environment must rest.
- */
-static void export_environment(const tlm_identity_config *config)
+/* Whom a provisioned token is used through. Starts nothing yet but a thread. */
+static tlm_result begin_supervisor(tlm_identity *identity, const char *const *words,
+                                   tlm_error *error)
 {
-    tlm_error error = {0};
-    tlm_store store = {0};
-    tlm_result result = tlm_store_load(config->store_dir, &store, &error);
-    if (result == TLM_OK) {
-        result = store.backend == TLM_BACKEND_TPM && !config->tpm
-                     ? TLM_OK /* it will not be opened */
-                     : tlm_store_export_environment(&store, config->tcti, &error);
-        if (result != TLM_OK) {
-            tlm_log_error(&error, "environment_not_set", "store=\"%s\"", config->store_dir);
-        }
-        tlm_store_clear(&store);
-        return;
+    const tlm_identity_config *config = &identity->config;
+    if (config->module != NULL || config->socket == NULL) {
+        return TLM_OK;
     }
-    char *conf = tlm_path_join(config->store_dir, "softhsm2.conf");
-    store = (tlm_store){.directory = strdup(config->store_dir), .backend = TLM_BACKEND_TPM};
-    bool set = conf != NULL && store.directory != NULL && setenv("SOFTHSM2_CONF", conf, 1) == 0;
-    if (set && config->tpm && config->tcti != NULL) {
-        set = tlm_store_export_environment(&store, config->tcti, &error) == TLM_OK;
-    }
-    if (!set) {
-        tlm_log_error(&error, "environment_not_set", "store=\"%s\"", config->store_dir);
-    }
-    free(conf);
-    tlm_store_clear(&store);
+    const tlm_supervisor_config supervisor = {
+        .socket = config->socket, .arguments = words, .changed = rouse, .context = identity};
+    tlm_result result = tlm_client_export_environment(config->socket, error);
+    return result == TLM_OK ? tlm_supervisor_start(&supervisor, &identity->supervisor, error)
+                            : result;
 }
 
 static bool make_primitives(tlm_identity *identity)
@@ -359,8 +373,10 @@ tlm_result tlm_identity_start(const tlm_identity_config *config, tlm_identity **
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for the identity");
     }
     tlm_view_box_edit(made->current)->state_since = made->state_since;
-    if (made->config.module == NULL) {
-        export_environment(&made->config);
+    tlm_result result = begin_supervisor(made, config->tokend, error);
+    if (result != TLM_OK) {
+        release(made);
+        return result;
     }
     int failed = pthread_create(&made->thread, NULL, run, made);
     if (failed != 0) {
@@ -382,7 +398,14 @@ void tlm_identity_stop(tlm_identity **identity)
     gone->stop = true;
     (void)pthread_cond_signal(&gone->wake);
     (void)pthread_mutex_unlock(&gone->lock);
-    (void)pthread_join(gone->thread, NULL);
+    /* A call that hangs is tlm-tokend's; it ends with that. */
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STOP_SECONDS;
+    if (pthread_timedjoin_np(gone->thread, NULL, &until) != 0) {
+        tlm_supervisor_end(gone->supervisor);
+        (void)pthread_join(gone->thread, NULL);
+    }
     release(gone);
     *identity = NULL;
 }

@@ -26,19 +26,23 @@ void tlm_view_box_release(tlm_view_box *box);
 
 /* When something that a start-up reads was changed: restored, mounted, provisioned, removed. */
 #define TLM_WATCH_FILES 8
+typedef struct tlm_watched {
+    bool there;
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec modified;
+    struct timespec changed;
+} tlm_watched;
+
 typedef struct tlm_watch {
-    struct {
-        bool there;
-        dev_t device;
-        ino_t inode;
-        off_t size;
-        struct timespec modified;
-        struct timespec changed;
-    } files[TLM_WATCH_FILES];
+    tlm_watched files[TLM_WATCH_FILES + 1]; /* the last one is tokend.json */
 } tlm_watch;
 
 void tlm_watch_look(const tlm_identity_config *config, tlm_watch *watch);
+/* Of the files of a start, which tokend.json is not: its changes are the token's. */
 bool tlm_watch_same(const tlm_watch *left, const tlm_watch *right);
+bool tlm_watch_same_report(const tlm_watch *left, const tlm_watch *right);
 
 /* ---- identity.c and identity_work.c ---- */
 
@@ -58,6 +62,7 @@ struct tlm_identity {
     pthread_mutex_t lock; /* of stop and current */
     pthread_cond_t wake;
     tlm_view_box *current;
+    tlm_supervisor *supervisor; /* NULL without a socket */
 
     /* Of the thread alone. */
     tlm_holder holder;
@@ -81,7 +86,8 @@ struct tlm_identity {
     bool has_fingerprint;
     bool has_fallback;
 
-    bool stop; /* under the lock */
+    bool stop;   /* under the lock */
+    bool roused; /* likewise: something changed, so look before the time is out */
 };
 
 /* Asked by what runs long on the thread: whether it shall end. */

@@ -2,6 +2,7 @@
 #include "identity_private.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +71,7 @@ void tlm_identity_view_release(const tlm_identity_view **view)
 static bool is_simulated(const tlm_identity *identity, const tlm_identity_view *view)
 {
     return view->holder == TLM_HOLDER_TPM &&
-           (identity->config.tcti_simulated ||
+           (identity->config.tcti_simulated || identity->holder.report.simulated ||
             (view->has_token && strncmp(view->token_info.model, "SW   TPM", 8) == 0));
 }
 
@@ -101,9 +102,32 @@ static void fill_holder(const tlm_identity *identity, tlm_identity_view *view)
     }
     view->simulated = is_simulated(identity, view);
     view->backend = backend_name(view->holder, view->simulated);
+    bool hardware = identity->holder.served ? identity->holder.report.hardware_bound
+                                            : view->token_info.hardware_slot;
     view->hardware_bound =
         view->has_token && ((view->holder == TLM_HOLDER_TPM && !view->simulated) ||
-                            (view->holder == TLM_HOLDER_MODULE && view->token_info.hardware_slot));
+                            (view->holder == TLM_HOLDER_MODULE && hardware));
+}
+
+/* Who serves the token, as far as it is one that is served. */
+static void fill_provider(const tlm_identity *identity, tlm_identity_view *view)
+{
+    tlm_tokend_report report;
+    bool token = view->holder == TLM_HOLDER_TPM || view->holder == TLM_HOLDER_SOFTHSM ||
+                 identity->holder.served;
+    if (identity->supervisor == NULL || !token) {
+        return;
+    }
+    view->has_provider = true;
+    (void)snprintf(view->provider_socket, sizeof view->provider_socket, "%s",
+                   identity->config.socket);
+    view->provider_pid = tlm_supervisor_child(identity->supervisor);
+    view->provider_supervised = view->provider_pid != 0;
+    if (!view->provider_supervised && tlm_tokend_connect(identity->config.socket, NULL) == TLM_OK &&
+        tlm_tokend_report_read(tlm_supervisor_report(identity->supervisor), &report, NULL) ==
+            TLM_OK) {
+        view->provider_pid = report.pid;
+    }
 }
 
 static tlm_result fill(const tlm_identity *identity, tlm_identity_view *view, tlm_error *error)
@@ -114,6 +138,7 @@ static tlm_result fill(const tlm_identity *identity, tlm_identity_view *view, tl
     view->state_since = identity->state_since;
     view->error = identity->error;
     fill_holder(identity, view);
+    fill_provider(identity, view);
     tlm_text_copy(view->storage_id, sizeof view->storage_id, identity->storage_id);
     tlm_result result = TLM_OK;
     if (identity->has_fingerprint) {

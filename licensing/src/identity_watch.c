@@ -2,6 +2,7 @@
 #include "identity_private.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char staged_persistence[] = TLM_STAGING_DIRECTORY "/" TLM_PERSISTENCE_FILE;
@@ -10,7 +11,7 @@ static void look_at(const char *directory, const char *name, tlm_watch *watch, s
 {
     char path[4096];
     struct stat info;
-    int length = snprintf(path, sizeof path, "%s/%s", directory, name);
+    int length = snprintf(path, sizeof path, "%s%s%s", directory, name[0] != '\0' ? "/" : "", name);
     memset(&watch->files[index], 0, sizeof watch->files[index]);
     if (length < 0 || (size_t)length >= sizeof path || stat(path, &info) != 0) {
         return;
@@ -35,6 +36,11 @@ void tlm_watch_look(const tlm_identity_config *config, tlm_watch *watch)
     }
     look_at(config->store_dir, "token.json", watch, count);
     look_at(config->store_dir, "secrets.json", watch, count + 1);
+    if (config->socket != NULL) {
+        char *report = tlm_tokend_report_path(config->socket);
+        look_at(report != NULL ? report : "", "", watch, TLM_WATCH_FILES);
+        free(report);
+    }
 }
 
 static bool same_instant(const struct timespec *left, const struct timespec *right)
@@ -42,17 +48,25 @@ static bool same_instant(const struct timespec *left, const struct timespec *rig
     return left->tv_sec == right->tv_sec && left->tv_nsec == right->tv_nsec;
 }
 
+static bool same_file(const tlm_watched *left, const tlm_watched *right)
+{
+    return left->there == right->there && left->device == right->device &&
+           left->inode == right->inode && left->size == right->size &&
+           same_instant(&left->modified, &right->modified) &&
+           same_instant(&left->changed, &right->changed);
+}
+
 bool tlm_watch_same(const tlm_watch *left, const tlm_watch *right)
 {
     for (size_t i = 0; i < TLM_WATCH_FILES; i++) {
-        if (left->files[i].there != right->files[i].there ||
-            left->files[i].device != right->files[i].device ||
-            left->files[i].inode != right->files[i].inode ||
-            left->files[i].size != right->files[i].size ||
-            !same_instant(&left->files[i].modified, &right->files[i].modified) ||
-            !same_instant(&left->files[i].changed, &right->files[i].changed)) {
+        if (!same_file(&left->files[i], &right->files[i])) {
             return false;
         }
     }
     return true;
+}
+
+bool tlm_watch_same_report(const tlm_watch *left, const tlm_watch *right)
+{
+    return same_file(&left->files[TLM_WATCH_FILES], &right->files[TLM_WATCH_FILES]);
 }

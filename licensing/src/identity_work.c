@@ -121,7 +121,8 @@ static tlm_found_token open_holder(tlm_identity *identity, tlm_error *error)
     const tlm_stop_check stop = tlm_identity_stop_check(identity);
     tlm_result result = tlm_holder_choose(&identity->config, &stop, &identity->holder, error);
     if (result == TLM_OK) {
-        result = tlm_holder_open(&identity->config, &identity->holder, error);
+        result = tlm_holder_open(&identity->config, identity->supervisor, &stop, &identity->holder,
+                                 error);
     }
     identity->holder_open = result == TLM_OK;
     return result == TLM_OK ? TLM_TOKEN_UNMARKED : tlm_holder_found(error);
@@ -158,6 +159,13 @@ static void mark(tlm_identity *identity)
     tlm_error error = {0};
     if (tlm_holder_write_mark(identity->config.persistence_dir, &identity->holder,
                               identity->storage.persistence.storage_id, &error) != TLM_OK) {
+        if (error.domain == TLM_DOMAIN_PKCS11 && error.native == CKR_ACTION_PROHIBITED) {
+            tlm_error_set_hint(&error,
+                               "Add a rule for uid %u to access.json of tlm-tokend: objects "
+                               "[\"%s\"], operations [\"manage\"]; without the mark files that "
+                               "are lost later go unnoticed",
+                               (unsigned)geteuid(), TLM_MARK_LABEL);
+        }
         tlm_log_write_error(TLM_LOG_WARNING, __func__, &error, "token_not_marked", "storage=%s",
                             identity->storage.persistence.storage_id);
     }
@@ -368,20 +376,25 @@ bool tlm_identity_probe(tlm_identity *identity)
         return false;
     }
     tlm_start_state before = identity->state;
+    bool news = false; /* another reason than the one that is told, or the doctor's word for it */
     if (tlm_token_probe(token, &error) == TLM_OK) {
         identity->token_found = TLM_TOKEN_MARKED_SAME;
         tlm_identity_enter(identity, identity->settled, NULL);
     } else {
+        if (identity->holder.served) {
+            tlm_holder_explain(identity->supervisor, &identity->holder, &error);
+        }
         identity->token_found = tlm_holder_found(&error);
         const tlm_start_findings found = {
             .persistence = TLM_FOUND_GOOD, .vault = TLM_FOUND_GOOD, .token = identity->token_found};
         tlm_start_state state = tlm_startup_decide(&found);
-        if (state != before) {
+        news = strcmp(identity->diagnosis.cause.message, error.message) != 0;
+        if (state != before || news) {
             tlm_identity_enter(identity, state, &error);
         }
     }
     unsigned recoveries = tlm_token_recoveries(token);
-    bool changed = identity->state != before || identity->recoveries != recoveries;
+    bool changed = identity->state != before || identity->recoveries != recoveries || news;
     identity->recoveries = recoveries;
     return changed;
 }

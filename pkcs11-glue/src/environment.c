@@ -135,7 +135,11 @@ tlm_result tlm_client_export_environment(const char *socket, tlm_error *error)
     }
     memcpy(address, scheme, sizeof scheme);
     encode_path(socket, address + sizeof scheme - 1);
-    tlm_result result = set("P11_KIT_SERVER_ADDRESS", address, 1, error);
+    /* One that is right already is left alone: by then there may be threads. */
+    const char *present = getenv("P11_KIT_SERVER_ADDRESS");
+    tlm_result result = present != NULL && strcmp(present, address) == 0
+                            ? TLM_OK
+                            : set("P11_KIT_SERVER_ADDRESS", address, 1, error);
     free(address);
     return result;
 }

@@ -38,7 +38,7 @@ use_state() {
     pin_file=$state/pin
     daemon=("$build_dir/httpd/TLLicenseManager" --config-dir "$state/config"
         --persistence-dir "$state/persistence" --log-dir "$state/log" --rest-host 127.0.0.1
-        --rest-port "{port}" ${tcti:+--tcti "$tcti"})
+        --rest-port "{port}" --pkcs11-socket "$state/pkcs11.sock" ${tcti:+--tcti "$tcti"})
     if [ "$backend" = swtpm ]; then
         floor_env=("TPM2_PKCS11_STORE=$store" "TPM2_PKCS11_TCTI=$tcti"
             TPM2_PKCS11_BACKEND=esysdb)

@@ -43,7 +43,7 @@ start_daemon() {
     shift
     : > "$directory/out"
     "$DAEMON" --config-dir "$directory/config" --log-dir "$directory/log" --rest-port 0 \
-        --log-level debug "$@" > "$directory/out" 2> "$directory/err" < /dev/null 3>&- &
+        --log-level debug --pkcs11-socket "$directory/pkcs11.sock" "$@" > "$directory/out" 2> "$directory/err" < /dev/null 3>&- &
     daemon_pid=$!
     while ! grep -q '^ready ' "$directory/out"; do
         tries=$((tries - 1))

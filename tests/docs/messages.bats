@@ -89,7 +89,7 @@ teardown() {
     stop_daemon
     rm persistence/persistence.bin persistence/vault.bin
     "$DAEMON" --config-dir config --log-dir log --rest-port 0 --persistence-dir persistence \
-        > out 2> err < /dev/null 3>&- &
+        --pkcs11-socket "$PWD/pkcs11.sock" > out 2> err < /dev/null 3>&- &
     # shellcheck disable=SC2034 # for stop_daemon
     daemon_pid=$!
     local tries=100

@@ -23,8 +23,8 @@ build_with() {
 
 serve() {
     "$build/httpd/TLLicenseManager" --no-tpm --rest-port 0 --config-dir "$build/c" \
-        --persistence-dir "$build/p" --log-dir "$build/l" > "$build/out" 2> "$build/err" \
-        < /dev/null 3>&- &
+        --persistence-dir "$build/p" --log-dir "$build/l" --pkcs11-socket "$build/pkcs11.sock" \
+        > "$build/out" 2> "$build/err" < /dev/null 3>&- &
     daemon_pid=$!
     wait_until 60 grep -q '^ready ' "$build/out"
     url=$(grep -o 'http://[0-9.:]*' "$build/out")

@@ -72,6 +72,7 @@ teardown() {
     "$prefix/sbin/tlm-token-init" provision --backend softhsm --persistence-dir "$directory/p"
     "$prefix/sbin/TLLicenseManager" --no-tpm --rest-port 0 --config-dir "$directory/c" \
         --persistence-dir "$directory/p" --log-dir "$directory/l" \
+        --pkcs11-socket "$directory/pkcs11.sock" \
         > "$directory/out" 2> "$directory/err" < /dev/null 3>&- &
     daemon=$!
     wait_until 30 grep -q '^ready ' "$directory/out"

@@ -106,6 +106,7 @@ names_recover() {
     : >"$state/missing"
     "$(dirname "$token_init")/../httpd/TLLicenseManager" --persistence-dir "$state/persistence" \
         --config-dir "$state/config" --log-dir "$state/log" --tcti "$tcti" --rest-port 0 \
+        --pkcs11-socket "$state/run/pkcs11.sock" \
         2>>"$state/missing" 3>&- &
     local daemon=$!
     wait_until 30 grep -q ' degraded ' "$state/missing"

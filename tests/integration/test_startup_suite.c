@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The identity beside a real token: cold, warm, files and tokens taken away and exchanged.
+ * The identity beside a real token: cold, warm, files and tokens taken away and exchanged. Each
+ * start has a tlm-tokend of its own, started and ended by it, as in a container.
  *
  * Each start is a process of its own (this program with --start), as in life: modules keep their
  * environment and their login to their end. Runs below tests/support/with-token --other.
@@ -8,6 +9,7 @@
 #include <dirent.h>
 #include <ftw.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -46,9 +48,32 @@ static int start(char **argv)
 {
     const struct timespec nap = {.tv_nsec = 5000000};
     tlm_identity *identity = NULL;
+    char socket[PATH_SIZE];
+    const char *words[] = {"--persistence-dir",
+                           argv[0],
+                           "--token-store",
+                           argv[1],
+                           "--pkcs11-socket",
+                           socket,
+                           "--config-dir",
+                           argv[0],
+                           "--log-dir",
+                           argv[0],
+                           "--log-level",
+                           "error",
+                           NULL,
+                           argv[2],
+                           NULL};
+    (void)snprintf(socket, sizeof socket, "%s.sock/pkcs11.sock", argv[0]);
+    if (argv[2][0] != '\0') {
+        words[12] = "--tcti";
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
     const tlm_identity_config config = {.persistence_dir = argv[0],
                                         .store_dir = argv[1],
                                         .tpm = true,
+                                        .socket = socket,
+                                        .tokend = words,
                                         .tcti = argv[2][0] != '\0' ? argv[2] : NULL,
                                         .tcti_simulated = true};
     if (tlm_identity_start(&config, &identity, NULL) != TLM_OK) {

@@ -338,6 +338,10 @@ static void test_default_table(void **state)
     assert_true(tlm_access_allows(access, &in_group, "", (tlm_use)all));
     assert_false(tlm_access_allows(access, &root, "tlm-srk", TLM_USE_MANAGE));
     assert_false(tlm_access_allows(access, &in_group, "tlm-srk", TLM_USE_MANAGE));
+    assert_true(tlm_access_allows(access, &root, "tlm-storage", TLM_USE_MANAGE));
+    assert_true(tlm_access_allows(access, &in_group, "tlm-storage", TLM_USE_MANAGE));
+    assert_false(tlm_access_allows(access, &root, "", TLM_USE_MANAGE));
+    assert_false(tlm_access_allows(access, &outside, "tlm-storage", TLM_USE_MANAGE));
     assert_false(tlm_access_allows(access, &outside, "tlm-srk", TLM_USE_SEE));
     assert_true(tlm_access_knows(access, &in_group));
     assert_false(tlm_access_knows(access, &outside));

@@ -373,12 +373,14 @@ static void an_incomplete_store_is_told(void **state)
     prepare(state, &self, "p");
     self.config.tpm = true;
     self.config.tcti = "swtpm:path=/nowhere/sock";
+    self.config.socket = "/nowhere/pkcs11.sock";
     save_store(&self, TLM_BACKEND_TPM, false);
     outcome seen = run(&self, TLM_START_NOT_PROVISIONED);
     assert_non_null(strstr(seen.error.message, "not provisioned to its end"));
     save_store(&self, TLM_BACKEND_TPM, true);
     seen = run(&self, TLM_START_TOKEN_UNAVAILABLE);
-    assert_non_null(strstr(seen.error.message, "/nowhere/module.so"));
+    assert_non_null(strstr(seen.error.message, "/nowhere/pkcs11.sock"));
+    assert_non_null(strstr(seen.error.hint, "--pkcs11-socket"));
     /* Of a start without a TPM it would have been a reason to go on with a key file. */
     save_store(&self, TLM_BACKEND_SOFTHSM, false);
     self.config.tpm = false;

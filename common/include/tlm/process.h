@@ -4,7 +4,7 @@
 
 /*
  * Runs a child program with posix_spawn (never fork: PKCS#11 modules break over it) and captures
- * its standard output.
+ * its standard output, or starts one that stays.
  *
  *     const char *const argv[] = {"/usr/bin/tlm-token-init", "status", "--json", NULL};
  *     tlm_process_output output = {0};
@@ -15,6 +15,7 @@
  */
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include <tlm/result.h>
 
@@ -39,6 +40,14 @@ TLM_CHECKED tlm_result tlm_process_run(const char *const argv[], unsigned timeou
                                        tlm_process_output *output, tlm_error *error);
 
 void tlm_process_output_clear(tlm_process_output *output);
+
+/*
+ * Starts argv[0] as above and returns at once: a program that runs beside the caller, who ends and
+ * reaps `pid`. It has a process group of its own (Ctrl-C is the caller's to pass on), the caller's
+ * environment without the service manager's words to the caller (NOTIFY_SOCKET …), and the caller's
+ * standard error; nobody reads its standard output.
+ */
+TLM_CHECKED tlm_result tlm_process_spawn(const char *const argv[], pid_t *pid, tlm_error *error);
 
 /*
  * Finds a program of this project: beside the running executable, else in ../<part>/ or

@@ -11,8 +11,13 @@
  *
  *     static void changed(void *context) { wake(context); }
  *
+ * A provisioned token is used through tlm-tokend alone: no PIN and no TPM is needed here. Where
+ * nobody serves its socket, one is started and looked after.
+ *
+ *     static const char *const words[] = {"--token-store", store, NULL};
  *     tlm_identity_config config = {.persistence_dir = dir, .store_dir = store, .tpm = true,
- *                                   .tcti = "device:/dev/tpmrm0", .changed = changed};
+ *                                   .socket = "/run/tlm/pkcs11.sock", .tokend = words,
+ *                                   .changed = changed};
  *     tlm_identity *identity = NULL;
  *     result = tlm_identity_start(&config, &identity, &error);
  *     const tlm_identity_view *view = tlm_identity_view_get(identity);
@@ -23,6 +28,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include <tlm/fingerprint.h>
@@ -34,13 +40,15 @@ typedef struct tlm_identity tlm_identity;
 
 typedef struct tlm_identity_config {
     const char *persistence_dir;
-    const char *store_dir;          /* token store, see tlm/store.h */
-    bool tpm;                       /* false: --no-tpm, a SoftHSM token or the local key alone */
-    const char *tcti;               /* how the TPM back end reaches its TPM */
-    bool tcti_simulated;            /* the TCTI is a simulator's socket */
-    const char *module;             /* another PKCS#11 module instead of the store, or NULL */
-    const char *token_uri;          /* with module */
-    const char *pin_file;           /* with module; NULL: protected authentication path */
+    const char *store_dir;     /* token store, see tlm/store.h */
+    bool tpm;                  /* false: --no-tpm, a SoftHSM token or the local key alone */
+    const char *socket;        /* of tlm-tokend, absolute; NULL: a module or a local key only */
+    const char *const *tokend; /* words for a tlm-tokend of our own; NULL: none is started */
+    const char *tcti;          /* for tlm-token-init doctor; NULL: it is not asked */
+    bool tcti_simulated;       /* the TCTI is a simulator's socket */
+    const char *module;        /* another PKCS#11 module instead of the store, or NULL */
+    const char *token_uri;     /* with module */
+    const char *pin_file;      /* with module; NULL: protected authentication path */
     void (*changed)(void *context); /* called from the identity's thread; must not block */
     void *context;
 } tlm_identity_config;
@@ -69,6 +77,11 @@ typedef struct tlm_identity_view {
     tlm_token_info token_info;
     unsigned recoveries;
 
+    bool has_provider;         /* the token is used through tlm-tokend */
+    char provider_socket[108]; /* its socket */
+    pid_t provider_pid;        /* 0 while it is not known */
+    bool provider_supervised;  /* it is our child */
+
     bool has_fingerprint;
     tlm_fingerprint fingerprint; /* of the identity: tlm-srk, or the fallback */
     bool has_fallback;
@@ -78,8 +91,8 @@ typedef struct tlm_identity_view {
 
 /*
  * Starts the thread and returns at once; only missing memory or threads fail here. Everything else
- * is a state of the view. Sets the module's environment first, so call it before other threads of
- * the program read the environment. Strings of `config` are copied.
+ * is a state of the view. Sets the environment of p11-kit's client first, so call it before other
+ * threads of the program read the environment. Strings of `config` are copied.
  */
 TLM_CHECKED tlm_result tlm_identity_start(const tlm_identity_config *config,
                                           tlm_identity **identity, tlm_error *error);

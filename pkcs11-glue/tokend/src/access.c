@@ -40,15 +40,34 @@ void tlm_access_free(tlm_access **access)
     *access = NULL;
 }
 
+/* The storage mark, which TLLicenseManager writes once: it has no other object to manage. */
+static bool add_mark(tlm_access_rule *rule)
+{
+    rule->uses = TLM_USE_MANAGE;
+    rule->objects = calloc(1, sizeof *rule->objects);
+    if (rule->objects == NULL) {
+        return false;
+    }
+    rule->objects[0] = strdup(TLM_ACCESS_MARK);
+    rule->object_count = 1;
+    return rule->objects[0] != NULL;
+}
+
 static tlm_result make_default(tlm_access **access, tlm_error *error)
 {
-    tlm_access *made = tlm_access_new(2);
+    tlm_access *made = tlm_access_new(4);
     if (made == NULL) {
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for the access table");
     }
     made->rules[0] = (tlm_access_rule){.uses = TLM_ACCESS_USE_ALL, .every_object = true};
     made->rules[1] = (tlm_access_rule){
         .is_group = true, .id = getegid(), .uses = TLM_ACCESS_USE_ALL, .every_object = true};
+    made->rules[2] = (tlm_access_rule){.id = 0};
+    made->rules[3] = (tlm_access_rule){.is_group = true, .id = getegid()};
+    if (!add_mark(&made->rules[2]) || !add_mark(&made->rules[3])) {
+        tlm_access_free(&made);
+        return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for the access table");
+    }
     *access = made;
     return TLM_OK;
 }

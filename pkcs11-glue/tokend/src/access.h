@@ -13,8 +13,8 @@
  *
  * user and group are names or numbers. An object is named by its CKA_LABEL, "*" is every one.
  * Operations: see, sign, decrypt, derive, counter, manage; "use" is all but manage. Every operation
- * includes see. Without a file: root and the group of the service use every object, nobody
- * manages.
+ * includes see. Without a file: root and the group of the service use every object and manage
+ * tlm-storage, the mark that TLLicenseManager writes at its first start; nobody manages more.
  *
  *     tlm_access *access = NULL;
  *     if (tlm_access_load(path, &access, &error) != TLM_OK) { … }
@@ -37,6 +37,9 @@ typedef enum tlm_use {
     TLM_USE_COUNTER = 1 << 4, /* the hardware feature objects */
     TLM_USE_MANAGE = 1 << 5   /* create, change, copy, destroy, generate */
 } tlm_use;
+
+/* Label of the data object that says which files belong to the token. */
+#define TLM_ACCESS_MARK "tlm-storage"
 
 typedef struct tlm_access tlm_access;
 
