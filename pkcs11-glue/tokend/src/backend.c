@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <tlm/file.h>
+#include <tlm/log.h>
 #include <tlm/primary.h>
 #include <tlm/secrets.h>
 #include <tlm/store.h>
@@ -15,6 +16,7 @@
 #include <tlm/tpm.h>
 #include <tlm/tpm_json.h>
 
+#include "hardware_make.h"
 #include "pin_source.h"
 
 #define STORE_NAME "token"
@@ -40,6 +42,7 @@ struct tlm_backend_source {
     tlm_pin_source pin;
     bool hardware_slot;
     const char *vault_policy; /* of sealed secrets */
+    tlm_hardware *hardware;
     mark marks[WATCHED];
 };
 
@@ -143,6 +146,7 @@ void tlm_backend_free(tlm_backend_source **source)
         return;
     }
     tlm_secret_free(&(*source)->pin.pin);
+    tlm_hardware_close(&(*source)->hardware);
     tlm_store_clear(&(*source)->store);
     tlm_tcti_list_clear(&(*source)->interfaces);
     free((*source)->directory);
@@ -266,6 +270,19 @@ tlm_result tlm_backend_open(tlm_backend_source *source, tlm_token **token, tlm_e
         source->hardware_slot = info.hardware_slot;
     }
     return result;
+}
+
+const tlm_hardware *tlm_backend_hardware(tlm_backend_source *source)
+{
+    tlm_error error = {0};
+    const char *tcti = source->interface != NULL ? source->interface->conf : NULL;
+    if (source->direct || source->store.directory == NULL || source->hardware != NULL) {
+        return source->hardware;
+    }
+    if (tlm_hardware_open(&source->store, tcti, &source->hardware, &error) != TLM_OK) {
+        tlm_log_error(&error, "hardware_features_missing", NULL);
+    }
+    return source->hardware;
 }
 
 void tlm_backend_describe(const tlm_backend_source *source, tlm_state_report *report)

@@ -21,6 +21,7 @@
 #include <tlm/settings.h>
 #include <tlm/token.h>
 
+#include "hardware.h"
 #include "state_file.h"
 
 typedef struct tlm_backend_source tlm_backend_source;
@@ -40,6 +41,12 @@ void tlm_backend_free(tlm_backend_source **source);
  */
 TLM_CHECKED tlm_result tlm_backend_open(tlm_backend_source *source, tlm_token **token,
                                         tlm_error *error);
+
+/*
+ * Counter and clock of the store's token, once it was opened; used until the source is freed. NULL
+ * behind a module that the operator named.
+ */
+const tlm_hardware *tlm_backend_hardware(tlm_backend_source *source);
 
 /*
  * Whether files of the store changed since the last tlm_backend_open: what it said then may be

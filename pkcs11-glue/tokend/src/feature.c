@@ -51,6 +51,13 @@ static void put_big_endian(feature_value *value, uint64_t number, size_t size)
     value->size = size;
 }
 
+/* What another attempt, or a token that was brought back, may mend. */
+static bool may_pass(tlm_result result)
+{
+    return result == TLM_ERR_TPM_UNAVAILABLE || result == TLM_ERR_TPM || result == TLM_ERR_IO ||
+           result == TLM_ERR_TIMEOUT || result == TLM_ERR_BUSY;
+}
+
 /* The applications get a code alone, so what happened goes to the log. */
 static CK_RV failed(const tlm_error *error, const char *label)
 {
@@ -60,7 +67,10 @@ static CK_RV failed(const tlm_error *error, const char *label)
         tlm_log_error(error, "hardware_feature_failed", "object=%s suppressed=%u", label,
                       suppressed);
     }
-    return error->result == TLM_ERR_MEMORY ? CKR_HOST_MEMORY : CKR_DEVICE_ERROR;
+    if (error->result == TLM_ERR_MEMORY) {
+        return CKR_HOST_MEMORY;
+    }
+    return may_pass(error->result) ? CKR_DEVICE_ERROR : CKR_FUNCTION_REJECTED;
 }
 
 static CK_RV fill_class(reading *now, feature_value *value)
@@ -314,13 +324,15 @@ static CK_RV get_one(reading *now, CK_ATTRIBUTE *attribute)
     return CKR_OK;
 }
 
-/* Any of several codes may be answered; a broken device is the one that must not be missed. */
+static bool is_about_attribute(CK_RV rv)
+{
+    return rv == CKR_OK || rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_BUFFER_TOO_SMALL;
+}
+
+/* Any of several codes may be answered; a failing device is the one that must not be missed. */
 static CK_RV graver(CK_RV first, CK_RV second)
 {
-    if (first == CKR_OK || second == CKR_DEVICE_ERROR || second == CKR_HOST_MEMORY) {
-        return second == CKR_OK ? first : second;
-    }
-    return first;
+    return first == CKR_OK || !is_about_attribute(second) ? second : first;
 }
 
 CK_RV tlm_feature_get(const tlm_hardware *hardware, size_t number, CK_ATTRIBUTE *attributes,

@@ -8,9 +8,7 @@
  * them only where its template names CKA_CLASS CKO_HW_FEATURE. They are public, and read without a
  * login.
  *
- * Vendor attributes: CKA_TLM_TAMPER_PROOF (CK_BBOOL), and of the clock CKA_TLM_CLOCK_MS (8 bytes,
- * big endian), CKA_TLM_RESET_COUNT, CKA_TLM_RESTART_COUNT (4 bytes, big endian),
- * CKA_TLM_CLOCK_SAFE (CK_BBOOL). docs/provider.md describes them.
+ * The vendor attributes stand in tlm/hardware_feature.h; docs/provider.md describes all of them.
  */
 
 #include <stdbool.h>
@@ -18,14 +16,9 @@
 
 #include <p11-kit/pkcs11.h>
 
-#include "hardware.h"
+#include <tlm/hardware_feature.h>
 
-#define CKA_TLM_VENDOR (CKA_VENDOR_DEFINED | 0x544c4d00UL)
-#define CKA_TLM_TAMPER_PROOF (CKA_TLM_VENDOR | 1UL)
-#define CKA_TLM_CLOCK_MS (CKA_TLM_VENDOR | 2UL)
-#define CKA_TLM_RESET_COUNT (CKA_TLM_VENDOR | 3UL)
-#define CKA_TLM_RESTART_COUNT (CKA_TLM_VENDOR | 4UL)
-#define CKA_TLM_CLOCK_SAFE (CKA_TLM_VENDOR | 5UL)
+#include "hardware.h"
 
 #define TLM_FEATURES_MAX 2U
 
@@ -45,6 +38,8 @@ bool tlm_feature_matches(const tlm_hardware *hardware, size_t number,
 /*
  * C_GetAttributeValue of a feature object, with that function's contract (PKCS#11 v2.40 section
  * 5.7). Reading CKA_VALUE of the counter with room for it counts; asking for the size does not.
+ * CKR_DEVICE_ERROR where the hardware does not answer, which may pass; CKR_FUNCTION_REJECTED where
+ * it refuses: the counter is missing or damaged, and the log says which.
  */
 CK_RV tlm_feature_get(const tlm_hardware *hardware, size_t number, CK_ATTRIBUTE *attributes,
                       CK_ULONG count);

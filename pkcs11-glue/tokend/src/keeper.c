@@ -151,6 +151,7 @@ static void try_open(tlm_keeper *self)
     self->failures = 0;
     self->recoveries = tlm_token_recoveries(self->token);
     self->next_probe = now + PROBE_IDLE_MS;
+    tlm_provider_set_hardware(self->config.provider, tlm_backend_hardware(self->config.source));
     tlm_provider_set_token(self->config.provider, self->token);
     set_state(self, TLM_TOKEND_READY, NULL);
 }

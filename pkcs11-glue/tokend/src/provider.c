@@ -55,6 +55,12 @@ void tlm_provider_free(tlm_provider **provider)
     *provider = NULL;
 }
 
+/* Clients look at it once they have seen the token, which is stored after it. */
+void tlm_provider_set_hardware(tlm_provider *provider, const tlm_hardware *hardware)
+{
+    provider->config.hardware = hardware;
+}
+
 void tlm_provider_set_token(tlm_provider *provider, tlm_token *token)
 {
     provider->recoveries = tlm_token_recoveries(token);

@@ -57,6 +57,12 @@ TLM_CHECKED tlm_result tlm_provider_new(const tlm_provider_config *config, tlm_p
 /* After its last client. Accepts NULL. */
 void tlm_provider_free(tlm_provider **provider);
 
+/*
+ * Another counter and clock than those of the configuration, once and before
+ * tlm_provider_set_token; used until the provider is freed.
+ */
+void tlm_provider_set_hardware(tlm_provider *provider, const tlm_hardware *hardware);
+
 /* Gives the provider its opened and logged-in token, once. Safe under threads. */
 void tlm_provider_set_token(tlm_provider *provider, tlm_token *token);
 
