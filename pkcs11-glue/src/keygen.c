@@ -14,7 +14,7 @@ typedef struct generate_request {
 static CK_BBOOL yes = CK_TRUE;
 static CK_BBOOL no = CK_FALSE;
 
-#define ATTRIBUTES_MAX 12
+#define ATTRIBUTES_MAX 16
 
 typedef struct template
 {
@@ -35,6 +35,25 @@ static void add_common(template *to, generate_request *request)
     add(to, CKA_ID, &request->id, sizeof request->id);
 }
 
+/*
+ * Yes and no to each use: what a template leaves open SoftHSM allows. Of an EC key encryption stays
+ * open, with which no mechanism does anything: tpm2-pkcs11 1.9 takes CKA_ENCRYPT for the TPM's
+ * "sign" and CKA_DECRYPT for what it then says of CKA_VERIFY, so a no to either fails.
+ */
+static void add_uses(template *public, template *private, bool rsa)
+{
+    add(public, CKA_VERIFY, &yes, sizeof yes);
+    add(public, CKA_WRAP, &no, sizeof no);
+    add(public, CKA_DERIVE, &no, sizeof no);
+    add(private, CKA_SIGN, &yes, sizeof yes);
+    add(private, CKA_UNWRAP, &no, sizeof no);
+    add(private, CKA_DERIVE, &no, sizeof no);
+    if (rsa) {
+        add(public, CKA_ENCRYPT, &yes, sizeof yes);
+        add(private, CKA_DECRYPT, &yes, sizeof yes);
+    }
+}
+
 static tlm_result generate(tlm_token *token, generate_request *request, tlm_error *error)
 {
     /* OBJECT IDENTIFIER prime256v1 */
@@ -44,11 +63,9 @@ static tlm_result generate(tlm_token *token, generate_request *request, tlm_erro
     template public = {.count = 0};
     template private = {.count = 0};
     add_common(&public, request);
-    add(&public, CKA_VERIFY, &yes, sizeof yes);
     if (rsa) {
         add(&public, CKA_MODULUS_BITS, &request->bits, sizeof request->bits);
         add(&public, CKA_PUBLIC_EXPONENT, exponent, sizeof exponent);
-        add(&public, CKA_ENCRYPT, &yes, sizeof yes);
     } else {
         add(&public, CKA_EC_PARAMS, curve, sizeof curve);
     }
@@ -56,10 +73,7 @@ static tlm_result generate(tlm_token *token, generate_request *request, tlm_erro
     add(&private, CKA_PRIVATE, &yes, sizeof yes);
     add(&private, CKA_SENSITIVE, &yes, sizeof yes);
     add(&private, CKA_EXTRACTABLE, &no, sizeof no);
-    add(&private, CKA_SIGN, &yes, sizeof yes);
-    if (rsa) {
-        add(&private, CKA_DECRYPT, &yes, sizeof yes);
-    }
+    add_uses(&public, &private, rsa);
     CK_MECHANISM mechanism = {.mechanism = rsa ? CKM_RSA_PKCS_KEY_PAIR_GEN : CKM_EC_KEY_PAIR_GEN};
     CK_OBJECT_HANDLE handles[2] = {0};
     CK_RV rv = token->module->functions->C_GenerateKeyPair(token->session, &mechanism, public.items,

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "../../pkcs11-glue/src/internal.h"
 #include "provisioned.h"
 
 #define EXTRA_KEYS 4
@@ -85,6 +86,68 @@ static void test_keys_by_label_and_id(void **state)
     assert_int_equal(tlm_key_generate_p256(at.token, "tlm-attest", 9, &key, &error),
                      TLM_ERR_EXISTS);
     assert_int_equal(tlm_key_generate_rsa(at.token, 2048, "x", 1, &key, &error), TLM_ERR_EXISTS);
+}
+
+typedef struct uses {
+    const char *label;
+    CK_OBJECT_CLASS class;
+    CK_ATTRIBUTE_TYPE attribute;
+    bool expected;
+} uses;
+
+static tlm_result read_use(tlm_token *token, void *context, tlm_error *error)
+{
+    static CK_BBOOL value;
+    const uses *row = context;
+    CK_OBJECT_CLASS class = row->class;
+    CK_OBJECT_HANDLE handle = 0;
+    CK_ULONG count = 0;
+    CK_ATTRIBUTE template[] = {
+        {CKA_CLASS, &class, sizeof class},
+        {CKA_LABEL, tlm_unconst(row->label), (CK_ULONG)strlen(row->label)},
+    };
+    tlm_result result = tlm_object_find(token, template, 2, &handle, 1, &count, error);
+    if (result != TLM_OK || count != 1) {
+        fail_msg("no %s of class %lu", row->label, row->class);
+    }
+    CK_ATTRIBUTE wanted = {row->attribute, &value, sizeof value};
+    value = CK_TRUE;
+    CK_RV rv = token->module->functions->C_GetAttributeValue(token->session, handle, &wanted, 1);
+    /* tpm2-pkcs11 has no attribute for what a key cannot do; SoftHSM says no. */
+    bool has = rv == CKR_OK && value == CK_TRUE;
+    if (has != row->expected) {
+        fail_msg("%s class %lu attribute 0x%lx: %d", row->label, row->class, row->attribute, has);
+    }
+    return TLM_OK;
+}
+
+/* A key does what it is for, and nothing that its maker left open. */
+static void test_uses(void **state)
+{
+    (void)state;
+    static const uses rows[] = {
+        {"tlm-srk", CKO_PRIVATE_KEY, CKA_SIGN, true},
+        {"tlm-srk", CKO_PRIVATE_KEY, CKA_DECRYPT, true},
+        {"tlm-srk", CKO_PRIVATE_KEY, CKA_UNWRAP, false},
+        {"tlm-srk", CKO_PRIVATE_KEY, CKA_DERIVE, false},
+        {"tlm-srk", CKO_PRIVATE_KEY, CKA_EXTRACTABLE, false},
+        {"tlm-srk", CKO_PRIVATE_KEY, CKA_SENSITIVE, true},
+        {"tlm-srk", CKO_PUBLIC_KEY, CKA_VERIFY, true},
+        {"tlm-srk", CKO_PUBLIC_KEY, CKA_ENCRYPT, true},
+        {"tlm-srk", CKO_PUBLIC_KEY, CKA_WRAP, false},
+        {"tlm-attest", CKO_PRIVATE_KEY, CKA_SIGN, true},
+        {"tlm-attest", CKO_PRIVATE_KEY, CKA_UNWRAP, false},
+        {"tlm-attest", CKO_PRIVATE_KEY, CKA_DERIVE, false},
+        {"tlm-attest", CKO_PRIVATE_KEY, CKA_EXTRACTABLE, false},
+        {"tlm-attest", CKO_PUBLIC_KEY, CKA_VERIFY, true},
+        {"tlm-attest", CKO_PUBLIC_KEY, CKA_WRAP, false},
+        {"tlm-attest", CKO_PUBLIC_KEY, CKA_DERIVE, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uses row = rows[i];
+        tlm_error error = {0};
+        assert_ok(tlm_token_run(at.token, read_use, &row, &error), &error);
+    }
 }
 
 static void test_signatures(void **state)
@@ -326,12 +389,19 @@ static void test_reopening(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_identity),     cmocka_unit_test(test_keys_by_label_and_id),
-        cmocka_unit_test(test_signatures),   cmocka_unit_test(test_mechanisms),
-        cmocka_unit_test(test_decrypt),      cmocka_unit_test(test_wrong_cipher_texts),
-        cmocka_unit_test(test_random),       cmocka_unit_test(test_data_objects),
-        cmocka_unit_test(test_certificates), cmocka_unit_test(test_more_keys_than_the_token_holds),
-        cmocka_unit_test(test_threads),      cmocka_unit_test(test_second_opening),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_keys_by_label_and_id),
+        cmocka_unit_test(test_uses),
+        cmocka_unit_test(test_signatures),
+        cmocka_unit_test(test_mechanisms),
+        cmocka_unit_test(test_decrypt),
+        cmocka_unit_test(test_wrong_cipher_texts),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_data_objects),
+        cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_more_keys_than_the_token_holds),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_second_opening),
         cmocka_unit_test(test_reopening),
     };
     return cmocka_run_group_tests(tests, open_token, close_token);
