@@ -272,14 +272,17 @@ static int add_list(scmp_filter_ctx filter, uint32_t action, const char *const n
 /* Calls by one argument's value. */
 typedef struct by_value {
     const char *name;
-    struct scmp_arg_cmp argument;
+    unsigned argument;
+    scmp_datum_t value;
 } by_value;
 
 static int add_values(scmp_filter_ctx filter, const by_value rows[], size_t count)
 {
     int failed = 0;
     for (size_t i = 0; i < count && failed == 0; i++) {
-        failed = add(filter, SCMP_ACT_ALLOW, rows[i].name, 1, &rows[i].argument);
+        const struct scmp_arg_cmp equal = {
+            .arg = rows[i].argument, .op = SCMP_CMP_EQ, .datum_a = rows[i].value};
+        failed = add(filter, SCMP_ACT_ALLOW, rows[i].name, 1, &equal);
     }
     return failed;
 }
@@ -324,22 +327,17 @@ static int add_by_value(scmp_filter_ctx filter, const tlm_harden_config *config)
 {
     const scmp_datum_t self = (scmp_datum_t)getpid();
     const by_value always[] = {
-        {"socket", SCMP_CMP(0, SCMP_CMP_EQ, AF_UNIX)},
-        {"kill", SCMP_CMP(0, SCMP_CMP_EQ, self)},
-        {"tgkill", SCMP_CMP(0, SCMP_CMP_EQ, self)},
-        {"prlimit64", SCMP_CMP(0, SCMP_CMP_EQ, 0)},
-        {"prlimit64", SCMP_CMP(0, SCMP_CMP_EQ, self)},
-        {"prctl", SCMP_CMP(0, SCMP_CMP_EQ, PR_SET_NAME)},
-        {"prctl", SCMP_CMP(0, SCMP_CMP_EQ, PR_GET_NAME)},
-        {"prctl", SCMP_CMP(0, SCMP_CMP_EQ, PR_GET_DUMPABLE)},
-        {"ioctl", SCMP_CMP(1, SCMP_CMP_EQ, FIONREAD)},
-        {"ioctl", SCMP_CMP(1, SCMP_CMP_EQ, FIONBIO)},
-        {"ioctl", SCMP_CMP(1, SCMP_CMP_EQ, TCGETS)},
+        {"socket", 0, AF_UNIX},    {"kill", 0, self},
+        {"tgkill", 0, self},       {"prlimit64", 0, 0},
+        {"prlimit64", 0, self},    {"prctl", 0, PR_SET_NAME},
+        {"prctl", 0, PR_GET_NAME}, {"prctl", 0, PR_GET_DUMPABLE},
+        {"ioctl", 1, FIONREAD},    {"ioctl", 1, FIONBIO},
+        {"ioctl", 1, TCGETS},
     };
     const by_value network[] = {
-        {"socket", SCMP_CMP(0, SCMP_CMP_EQ, AF_INET)},
-        {"socket", SCMP_CMP(0, SCMP_CMP_EQ, AF_INET6)},
-        {"socket", SCMP_CMP(0, SCMP_CMP_EQ, AF_NETLINK)}, /* getaddrinfo asks for addresses */
+        {"socket", 0, AF_INET},
+        {"socket", 0, AF_INET6},
+        {"socket", 0, AF_NETLINK}, /* getaddrinfo asks for addresses */
     };
     int failed = add_values(filter, always, sizeof always / sizeof always[0]);
     if (failed == 0 && config->network) {
