@@ -13,6 +13,7 @@
  *     C_Sign:3:0x30:2    the third and the fourth one answer CKR_DEVICE_ERROR
  *     C_Login:1:0xa0:0   every one from the first on answers CKR_PIN_INCORRECT
  *     +C_Sign:1:0x5      forwarded first, then its answer is lost
+ *     C_Sign:2:hang      the second one never returns
  *     CKF:1:0x20000:0    C_GetTokenInfo answers with CKF_USER_PIN_FINAL_TRY among the flags
  *
  * All functions that can be named stand in the table at the end. The log has their own answer, or
@@ -31,10 +32,12 @@
 #include <p11-kit/pkcs11.h>
 
 #define RULES_MAX 32
+#define HANG "hang"
 
 typedef struct rule {
     char name[40];
     bool forward;
+    bool hang;
     unsigned long first;
     unsigned long rv;
     unsigned long times; /* 0: for ever */
@@ -68,7 +71,11 @@ static void parse_rule(const char *line)
     size_t length = strcspn(name, ":\n");
     const char *at = name + length;
     if (rule_count == RULES_MAX || length == 0 || length >= sizeof made.name ||
-        !take_number(&at, 10, &made.first) || !take_number(&at, 16, &made.rv)) {
+        !take_number(&at, 10, &made.first)) {
+        return;
+    }
+    made.hang = strncmp(at, ":" HANG, sizeof HANG) == 0;
+    if (!made.hang && !take_number(&at, 16, &made.rv)) {
         return;
     }
     memcpy(made.name, name, length);
@@ -119,20 +126,6 @@ static const rule *match(const char *name)
     return found;
 }
 
-/* Whether the call is to be answered with *rv, and whether it is forwarded before. */
-static bool inject(const char *name, CK_RV *rv, bool *forward)
-{
-    (void)pthread_mutex_lock(&lock);
-    read_rules();
-    const rule *found = match(name);
-    if (found != NULL) {
-        *rv = found->rv;
-        *forward = found->forward;
-    }
-    (void)pthread_mutex_unlock(&lock);
-    return found != NULL;
-}
-
 static void log_call(const char *name, CK_RV rv)
 {
     const char *path = getenv("TLM_FAULT_LOG");
@@ -146,6 +139,27 @@ static void log_call(const char *name, CK_RV rv)
         abort(); /* a log with holes would make tests pass that should not */
     }
     (void)close(file);
+}
+
+/* Whether the call is to be answered with *rv, and whether it is forwarded before. */
+static bool inject(const char *name, CK_RV *rv, bool *forward)
+{
+    (void)pthread_mutex_lock(&lock);
+    read_rules();
+    const rule *found = match(name);
+    bool hang = found != NULL && found->hang;
+    if (found != NULL) {
+        *rv = found->rv;
+        *forward = found->forward;
+    }
+    (void)pthread_mutex_unlock(&lock);
+    if (hang) {
+        log_call(name, CKR_FUNCTION_NOT_PARALLEL);
+    }
+    while (hang) {
+        (void)pause();
+    }
+    return found != NULL;
 }
 
 /* Defines a function of the module: injects, forwards, logs. */

@@ -187,17 +187,27 @@ bool tlm_backend_changed(const tlm_backend_source *source)
     return false;
 }
 
-/* Sealed secrets need the TPM; clear ones must not wait for it. */
+/*
+ * A TPM is asked before its module is loaded: modules do not tell one that is away, or in lockout,
+ * from other troubles. Sealed secrets need it, too.
+ */
 static tlm_result open_secrets(const tlm_backend_source *source, tlm_store_secrets *secrets,
                                tlm_error *error)
 {
-    if (tlm_secrets_where(&source->store) != TLM_SECRETS_SEALED) {
+    if (source->store.backend != TLM_BACKEND_TPM) {
         return tlm_secrets_open(&source->store, NULL, secrets, error);
     }
     tlm_tcti_list list = {0};
     const tlm_tcti *used = NULL;
     tlm_tpm *tpm = NULL;
+    tlm_tpm_facts facts;
     tlm_result result = tlm_tpm_open(source->settings, &list, &used, &tpm, error);
+    if (result == TLM_OK) {
+        result = tlm_tpm_read_facts(tpm, &facts, error);
+    }
+    if (result == TLM_OK) {
+        result = tlm_pin_source_check(&facts, error);
+    }
     if (result == TLM_OK) {
         result = tlm_secrets_open(&source->store, tpm, secrets, error);
     }

@@ -65,11 +65,10 @@ int64_t tlm_keeper_busy_ms(const tlm_keeper *keeper, const char **what)
     int64_t module = tlm_module_busy_since(what);
     int64_t own = since != 0 ? now - since : 0;
     int64_t call = module != 0 ? now - module : 0;
-    if (own > call) {
+    if (module == 0) {
         *what = atomic_load(&keeper->work);
-        return own;
     }
-    return call;
+    return own > call ? own : call; /* the keeper's work holds the module's, which says more */
 }
 
 int64_t tlm_keeper_delay(unsigned failures, tlm_result result)
@@ -191,7 +190,7 @@ static void restart(tlm_keeper *self, unsigned long operations)
 static void note_recoveries(tlm_keeper *self)
 {
     unsigned recoveries = tlm_token_recoveries(self->token);
-    if (recoveries != self->recoveries) {
+    if (recoveries != self->recoveries && tlm_token_available(self->token)) {
         tlm_log(TLM_LOG_INFO, "token_recovered", "recoveries=%u", recoveries);
         self->recoveries = recoveries;
     }

@@ -131,8 +131,15 @@ static tlm_result read_served(tlm_token *token, void *context, tlm_error *error)
     for (CK_ULONG i = 0; i < count && made->count < TLM_SERVED_MAX; i++) {
         const tlm_mechanism_kind *kind = find_kind(types[i]);
         CK_MECHANISM_INFO info = {0};
-        if (kind == NULL || functions->C_GetMechanismInfo(token->slot, types[i], &info) != CKR_OK ||
-            (info.flags & kind->flags) == 0) {
+        if (kind == NULL) {
+            continue;
+        }
+        rv = functions->C_GetMechanismInfo(token->slot, types[i], &info);
+        if (rv != CKR_OK && rv != CKR_MECHANISM_INVALID) {
+            /* tpm2-pkcs11 asks the TPM: one that is away must not pass for one that can nothing. */
+            return tlm_error_set_rv(error, rv, "C_GetMechanismInfo", "of %s", token->uri_text);
+        }
+        if (rv != CKR_OK || (info.flags & kind->flags) == 0) {
             continue;
         }
         info.flags &= kind->flags | CKF_HW | CURVE_FLAGS;

@@ -105,7 +105,6 @@ tlm_result tlm_setup_access(tlm_tokend *self, tlm_error *error)
     if (self->provider != NULL) {
         tlm_provider_set_access(self->provider, made->access);
     }
-    tlm_log(TLM_LOG_INFO, "access_table", "path=%s", self->access_file);
     return TLM_OK;
 }
 

@@ -79,11 +79,15 @@ static void reload(tlm_tokend *self)
     if (tlm_log_reopen(&error) != TLM_OK) {
         tlm_log_error(&error, "log_reopen_failed", NULL);
     }
+    if (tlm_setup_access(self, &error) != TLM_OK) {
+        if (error.result == TLM_ERR_PERMISSION) {
+            tlm_error_set_hint(&error, "mend owner and mode; where the directory was made after "
+                                       "the start, start tlm-tokend again");
+        }
+        tlm_log_error(&error, "access_reload_failed", "path=%s", self->access_file);
+    }
     if (read_settings_again(self, &error) != TLM_OK) {
         tlm_log_error(&error, "reload_failed", NULL);
-    }
-    if (tlm_setup_access(self, &error) != TLM_OK) {
-        tlm_log_error(&error, "access_reload_failed", "path=%s", self->access_file);
     }
     tlm_notify("READY=1");
 }

@@ -1,0 +1,93 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# tlm-tokend and a TPM that goes away, comes late, or is in lockout.
+
+load ../../support/tokens
+load ../../support/tokend
+load common
+
+setup() {
+    tokend_setup
+    provision > "$work/provision"
+}
+
+teardown() {
+    tokend_teardown
+}
+
+lockout_counter() {
+    tpm2_getcap properties-variable | sed -n 's/^TPM2_PT_LOCKOUT_COUNTER: *//p'
+}
+
+@test "the TPM restarted: the next call works, and no try is spent" {
+    serve
+    read_public
+    sign before
+    for _ in 1 2 3; do
+        stop_swtpm one
+        start_swtpm one
+        sign after
+    done
+    [ "$(lockout_counter)" = 0x0 ]
+    [ "$(state pid)" -eq "$tokend_pid" ]
+}
+
+@test "the TPM away: said so, and found again without a client's call" {
+    serve
+    read_public
+    stop_swtpm one
+    run ! sign away
+    until_true 10 state_is unavailable
+    [ "$(state tpm.connected)" = false ]
+    grep -q 'code=token-unavailable' "$work/tokend.out"
+    start_swtpm one
+    until_true 20 state_is ready
+    [ "$(state tpm.connected)" = true ]
+    sign after
+    [ "$(lockout_counter)" = 0x0 ]
+}
+
+@test "started before the TPM" {
+    stop_swtpm one
+    launch
+    until_true 10 state_is unavailable
+    [ "$(state error.code)" = tpm-unavailable ]
+    start_swtpm one
+    until_true 20 state_is ready
+    [ "$(state simulated)" = true ]
+    [ "$(state hardwareBound)" = false ]
+    [ "$(state tpm.lockout.inLockout)" = false ]
+    [ "$(state tcti)" = "$tcti" ]
+    read_public
+    sign one
+}
+
+@test "in lockout at the start: said with the seconds, no try spent, over by itself" {
+    lock_tpm
+    [ "$(lockout_counter)" = 0x3 ]
+    launch
+    until_true 10 state_is unavailable
+    [ "$(state error.code)" = locked ]
+    [[ "$(state error.message)" == *"the TPM is in lockout: 3 of 3 tries are used"*"within 1000 seconds"* ]]
+    [[ "$(state error.hint)" == *"tpm2_dictionarylockout --clear-lockout"* ]]
+    [ "$(state tpm.lockout.inLockout)" = true ]
+    tool --list-slots > "$work/slots"
+    run ! grep -q 'token label' "$work/slots"
+    sleep 2
+    [ "$(lockout_counter)" = 0x3 ]
+    tpm2_dictionarylockout --clear-lockout
+    until_true 40 state_is ready
+    read_public
+    sign one
+    [ "$(lockout_counter)" = 0x0 ]
+}
+
+# Wrong authorizations until the TPM refuses all, by an object of its own.
+lock_tpm() {
+    tpm2_createprimary -Q -C o -p right -c "$work/guarded.ctx"
+    local i
+    for i in 1 2 3; do
+        tpm2_create -Q -C "$work/guarded.ctx" -P wrong -u "$work/u" -r "$work/r" 2> /dev/null || true
+        tpm2_flushcontext -t
+    done
+}

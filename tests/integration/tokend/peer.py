@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Peers that no PKCS#11 module would be: peer.py SOCKET CASE [ARGUMENT]..., result on stdout."""
+import os
+import socket
+import struct
+import sys
+
+PATH = sys.argv[1]
+PATIENCE = 10
+VERSION = b"\0"
+C_INITIALIZE = 1
+
+
+def connect():
+    peer = socket.socket(socket.AF_UNIX)
+    peer.settimeout(PATIENCE)
+    peer.connect(PATH)
+    return peer
+
+
+def read_end(peer):
+    """Whether the server closes within the patience, however much comes before."""
+    try:
+        while peer.recv(65536):
+            pass
+        return True
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def greet():
+    peer = connect()
+    peer.sendall(VERSION)
+    assert peer.recv(1) == VERSION
+    return peer
+
+
+def hold(peers):
+    """Says how many there are and keeps them until standard input ends."""
+    print(len(peers), flush=True)
+    sys.stdin.read()
+
+
+def silent(count):
+    hold([connect() for _ in range(int(count))])
+
+
+def half(count):
+    """A header that announces a message, and a part of that."""
+    peers = []
+    for _ in range(int(count)):
+        peer = greet()
+        peer.sendall(struct.pack(">III", C_INITIALIZE, 0, 100) + b"x" * 50)
+        peers.append(peer)
+    hold(peers)
+
+
+def admitted(count):
+    """How many of so many connections at a time are greeted, and how many closed."""
+    peers = [connect() for _ in range(int(count))]
+    greeted = 0
+    closed = 0
+    for peer in peers:
+        try:
+            peer.sendall(VERSION)
+            if peer.recv(1) == VERSION:
+                greeted += 1
+            else:
+                closed += 1
+        except (BrokenPipeError, ConnectionResetError):
+            closed += 1
+    print(f"greeted={greeted} closed={closed}")
+
+
+def noise(seed):
+    """Bytes that are no protocol; the server closes or waits, and goes on."""
+    for number in range(200):
+        peer = connect()
+        state = (int(seed) * 1000003 + number).to_bytes(8, "big")
+        data = bytes((state[i % 8] * (i + 3) + i * i) & 0xFF for i in range(number * 7))
+        try:
+            peer.sendall(VERSION + data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        peer.close()
+    print("sent")
+
+
+def handed_over(program, *arguments):
+    """Becomes the program with a listening socket as systemd.socket(5) hands it over."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(PATH)
+    os.chmod(PATH, 0o666)
+    listener.listen(8)
+    os.dup2(listener.fileno(), 3)
+    os.set_inheritable(3, True)
+    os.environ["LISTEN_PID"] = str(os.getpid())
+    os.environ["LISTEN_FDS"] = "1"
+    os.execv(program, [program, *arguments])
+
+
+CASES = {
+    "silent": silent,
+    "half": half,
+    "admitted": admitted,
+    "noise": noise,
+    "handed-over": handed_over,
+}
+
+CASES[sys.argv[2]](*sys.argv[3:])
