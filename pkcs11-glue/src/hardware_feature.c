@@ -42,10 +42,10 @@ static tlm_result read_attributes(tlm_token *token, CK_OBJECT_HANDLE handle,
     if (rv == CKR_OK || (partial && attributes[0].ulValueLen != CK_UNAVAILABLE_INFORMATION)) {
         return TLM_OK;
     }
-    if (rv == CKR_BUFFER_TOO_SMALL) {
+    if (rv == CKR_BUFFER_TOO_SMALL || rv == CKR_ATTRIBUTE_TYPE_INVALID) {
         return tlm_error_set(error, TLM_ERR_UNSUPPORTED, NULL,
-                             "the %s of %s has a longer value than is known here", name,
-                             token->uri_text);
+                             "the %s of %s has no value, or a longer one than is known here (%s)",
+                             name, token->uri_text, tlm_pkcs11_rv_name(rv));
     }
     tlm_result result = tlm_error_set_rv(error, rv, "C_GetAttributeValue", "of the %s", name);
     if (rv == CKR_ATTRIBUTE_SENSITIVE) {
@@ -139,20 +139,22 @@ static bool parse_time(const char text[TIME_SIZE], uint64_t *seconds)
             return false;
         }
     }
+    /* timegm knows no inserted second, and mends what is no date. */
+    const bool inserted = parts[6] == 60;
     struct tm time = {.tm_year = 100 * parts[0] + parts[1] - 1900,
                       .tm_mon = parts[2] - 1,
                       .tm_mday = parts[3],
                       .tm_hour = parts[4],
                       .tm_min = parts[5],
-                      .tm_sec = parts[6]};
+                      .tm_sec = inserted ? 59 : parts[6]};
     const struct tm asked = time;
     const time_t made = timegm(&time);
-    /* timegm mends the 31st of June; a second that is inserted comes out as the next one. */
     if (made < 0 || asked.tm_mon != time.tm_mon || asked.tm_mday != time.tm_mday ||
-        asked.tm_hour != time.tm_hour || asked.tm_sec > 60) {
+        asked.tm_hour != time.tm_hour || asked.tm_min != time.tm_min ||
+        asked.tm_sec != time.tm_sec) {
         return false;
     }
-    *seconds = (uint64_t)made;
+    *seconds = (uint64_t)made + (inserted ? 1U : 0U);
     return true;
 }
 
