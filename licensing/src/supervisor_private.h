@@ -46,28 +46,27 @@ TLM_CHECKED tlm_result tlm_supervisor_start(const tlm_supervisor_config *config,
  * nobody does and one may be. On failure `error` says why nobody does; with a time of 0 that is
  * all, and the start goes on behind the caller.
  */
-TLM_CHECKED tlm_result tlm_supervisor_await(tlm_supervisor *supervisor, const tlm_stop_check *stop,
+TLM_CHECKED tlm_result tlm_supervisor_await(tlm_supervisor *self, const tlm_stop_check *stop,
                                             unsigned timeout_ms, tlm_error *error);
 
 /*
  * How often something changed, and waiting at most `timeout_ms` for a change after the one that was
  * seen: what happened between looking and waiting is not missed.
  */
-unsigned long tlm_supervisor_changes(tlm_supervisor *supervisor);
-void tlm_supervisor_wait_change(tlm_supervisor *supervisor, unsigned long seen,
-                                unsigned timeout_ms);
+unsigned long tlm_supervisor_changes(tlm_supervisor *self);
+void tlm_supervisor_wait_change(tlm_supervisor *self, unsigned long seen, unsigned timeout_ms);
 
 /* Process id of the child; 0 while there is none. */
-pid_t tlm_supervisor_child(tlm_supervisor *supervisor);
+pid_t tlm_supervisor_child(tlm_supervisor *self);
 
 /* Path of tokend.json, the supervisor's own. */
-const char *tlm_supervisor_report(const tlm_supervisor *supervisor);
+const char *tlm_supervisor_report(const tlm_supervisor *self);
 
 /*
  * Ends the child, with SIGKILL where it does not go by itself, and the thread; nothing is started
  * after that. For the owner's thread, also while another one waits for the token. Accepts NULL.
  */
-void tlm_supervisor_end(tlm_supervisor *supervisor);
+void tlm_supervisor_end(tlm_supervisor *self);
 
 /* The same, and frees it. */
 void tlm_supervisor_stop(tlm_supervisor **supervisor);

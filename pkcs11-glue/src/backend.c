@@ -23,11 +23,9 @@ static const char *const softhsm_modules[] = {
 
 /* The client of p11-kit's remoting, a part of the distribution. */
 static const char *const client_modules[] = {
-    MULTIARCH("/pkcs11/p11-kit-client.so"),
-    "/usr/lib64/pkcs11/p11-kit-client.so",
-    "/usr/lib/pkcs11/p11-kit-client.so",
-    "/usr/local/lib/pkcs11/p11-kit-client.so",
-    NULL,
+    MULTIARCH("/pkcs11/p11-kit-client.so"), /* NOLINT(bugprone-suspicious-missing-comma) */
+    "/usr/lib64/pkcs11/p11-kit-client.so",     "/usr/lib/pkcs11/p11-kit-client.so",
+    "/usr/local/lib/pkcs11/p11-kit-client.so", NULL,
 };
 
 static const struct {

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -221,6 +223,101 @@ static void interval_rules_over_waking(void **state)
     tlm_facts_stop(&facts);
 }
 
+static int serve_socket(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    assert_int_equal(bind(file, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(file, 16), 0);
+    return file;
+}
+
+static void write_report(const char *text)
+{
+    char draft[80];
+    char path[80];
+    (void)snprintf(draft, sizeof draft, "%s/tokend.json.new", directory);
+    (void)snprintf(path, sizeof path, "%s/tokend.json", directory);
+    FILE *file = fopen(draft, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(rename(draft, path), 0);
+}
+
+/* Facts with a socket, whose child would say {"child":true}; it may be left out. */
+static tlm_facts *start_beside(const char *socket_path, bool with_child)
+{
+    write_child("echo '{\"child\":true}'");
+    tlm_facts_config config = {.program = program,
+                               .arguments = with_child ? arguments : NULL,
+                               .socket = socket_path,
+                               .interval_seconds = 3600,
+                               .timeout_ms = 5000,
+                               .changed = count_change,
+                               .context = &changes};
+    tlm_facts *facts = NULL;
+    atomic_store(&changes, 0);
+    assert_int_equal(tlm_facts_start(&config, &facts, NULL), TLM_OK);
+    tlm_facts_wake(facts);
+    return facts;
+}
+
+static void the_report_goes_before_the_child(void **state)
+{
+    (void)state;
+    char path[80];
+    tlm_facts_state known;
+    (void)snprintf(path, sizeof path, "%s/sock", directory);
+    int server = serve_socket(path);
+    write_report("{\"tpm\":{\"connected\":true},\"tcti\":\"device:/x\",\"simulated\":true}");
+    tlm_facts *facts = start_beside(path, true);
+    wait_for_change(1);
+    tlm_facts_get(facts, &known);
+    assert_string_equal(known.text,
+                        "{\"tpm\":{\"connected\":true},\"tcti\":{\"conf\":\"device:/x\","
+                        "\"origin\":\"tlm-tokend\",\"simulated\":true,"
+                        "\"passedOver\":[]},\"errors\":[]}");
+    assert_true(known.as_of > 0);
+    tlm_facts_state_clear(&known);
+    /* What changes is seen soon, not only in the next interval. */
+    write_report("{\"tpm\":{\"connected\":false},\"error\":{\"code\":\"tpm\"}}");
+    wait_for_change(2);
+    tlm_facts_get(facts, &known);
+    assert_non_null(strstr(known.text, "\"connected\":false"));
+    assert_non_null(strstr(known.text, "\"errors\":[{\"code\":\"tpm\"}]"));
+    tlm_facts_state_clear(&known);
+    tlm_facts_stop(&facts);
+    (void)close(server);
+    (void)unlink(path);
+}
+
+static void a_report_that_nobody_stands_behind_is_not_taken(void **state)
+{
+    (void)state;
+    char path[80];
+    tlm_facts_state known;
+    (void)snprintf(path, sizeof path, "%s/sock", directory);
+    write_report("{\"tpm\":{\"connected\":true}}"); /* of one that was killed */
+    tlm_facts *facts = start_beside(path, true);
+    wait_for_change(1);
+    tlm_facts_get(facts, &known);
+    assert_string_equal(known.text, "{\"child\":true}");
+    tlm_facts_state_clear(&known);
+    tlm_facts_stop(&facts);
+    /* Where no child may be run there is nothing to tell. */
+    facts = start_beside(path, false);
+    pause_ms(300);
+    tlm_facts_get(facts, &known);
+    assert_null(known.text);
+    assert_int_equal(known.error.result, TLM_OK);
+    assert_int_equal(atomic_load(&changes), 0);
+    tlm_facts_stop(&facts);
+    (void)snprintf(path, sizeof path, "%s/tokend.json", directory);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void a_program_that_is_missing(void **state)
 {
     (void)state;
@@ -270,6 +367,8 @@ int main(void)
         cmocka_unit_test(refuses_what_is_too_long),
         cmocka_unit_test(last_good_answer_stays),
         cmocka_unit_test(interval_rules_over_waking),
+        cmocka_unit_test(the_report_goes_before_the_child),
+        cmocka_unit_test(a_report_that_nobody_stands_behind_is_not_taken),
         cmocka_unit_test(a_program_that_is_missing),
         cmocka_unit_test(too_many_words),
     };

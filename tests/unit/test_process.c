@@ -277,6 +277,52 @@ static void programs_are_found_beside_us_and_in_path(void **state)
     assert_null(tlm_process_find(NULL));
 }
 
+static void one_that_stays_is_apart(void **state)
+{
+    char path[TEST_PATH_MAX];
+    char script[2 * TEST_PATH_MAX + 200];
+    char said[4096];
+    pid_t child = 0;
+    int status = 0;
+    (void)in_directory(state, "said", path);
+    (void)snprintf(script, sizeof script,
+                   "echo lost; { echo notify=$NOTIFY_SOCKET kept=$TLM_KEPT; "
+                   "readlink /proc/self/fd/0; } > %s; readlink /proc/self/fd/3 3>&1 >> %s; exit 5",
+                   path, path);
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    assert_int_equal(setenv("NOTIFY_SOCKET", "/run/x", 1), 0);
+    assert_int_equal(setenv("TLM_KEPT", "yes", 1), 0);
+    assert_int_equal(tlm_process_spawn(argv, &child, NULL), TLM_OK);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(WEXITSTATUS(status), 5);
+    assert_string_equal(get_file(path, said, sizeof said),
+                        "notify= kept=yes\n/dev/null\n/dev/null\n");
+    assert_string_equal(getenv("NOTIFY_SOCKET"), "/run/x");
+    assert_int_equal(unsetenv("NOTIFY_SOCKET"), 0);
+    assert_int_equal(unsetenv("TLM_KEPT"), 0);
+
+    const char *const sleeper[] = {"/bin/sleep", "30", NULL};
+    assert_int_equal(tlm_process_spawn(sleeper, &child, NULL), TLM_OK);
+    assert_int_equal(getpgid(child), child);
+    assert_int_equal(kill(child, SIGTERM), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(WTERMSIG(status), SIGTERM);
+}
+
+static void one_that_cannot_be_started_is_named(void **state)
+{
+    (void)state;
+    const char *const missing[] = {"/nowhere/program", NULL};
+    const char *const none[] = {NULL};
+    pid_t child = 0;
+    tlm_error error = {0};
+    assert_int_equal(tlm_process_spawn(missing, &child, &error), TLM_ERR_NOT_FOUND);
+    assert_non_null(strstr(error.message, "/nowhere/program"));
+    assert_int_equal(tlm_process_spawn(none, &child, &error), TLM_ERR_ARGUMENT);
+    assert_int_equal(tlm_process_spawn(NULL, &child, &error), TLM_ERR_ARGUMENT);
+    no_child_is_left();
+}
+
 #define IN_DIRECTORY(test)                                                                         \
     cmocka_unit_test_setup_teardown(test, directory_setup, directory_teardown)
 
@@ -295,6 +341,8 @@ int main(void)
         cmocka_unit_test(standard_input_is_empty_and_nothing_else_is_passed_on),
         cmocka_unit_test(signals_are_back_to_default),
         cmocka_unit_test(it_works_without_standard_streams),
+        IN_DIRECTORY(one_that_stays_is_apart),
+        cmocka_unit_test(one_that_cannot_be_started_is_named),
         IN_DIRECTORY(what_cannot_be_started_is_an_error),
         IN_DIRECTORY(programs_are_found_beside_us_and_in_path),
     };

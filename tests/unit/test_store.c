@@ -230,6 +230,28 @@ static void test_environment_of_a_tpm(void **state)
     assert_string_equal(getenv("TPM2_PKCS11_LOG_LEVEL"), "0");
 }
 
+static void test_environment_of_the_client(void **state)
+{
+    (void)state;
+    tlm_error error = {0};
+    assert_true(tlm_file_exists(tlm_client_module()));
+    assert_int_equal(tlm_client_export_environment(NULL, &error), TLM_ERR_ARGUMENT);
+    assert_int_equal(tlm_client_export_environment("run/sock", &error), TLM_ERR_ARGUMENT);
+    /* p11-kit decodes it as a URL: a blank and a percent sign must come through. */
+    assert_int_equal(tlm_client_export_environment("/a b/100%/\xc3\xa4;x/s_1.so-ck", &error),
+                     TLM_OK);
+    assert_string_equal(getenv("P11_KIT_SERVER_ADDRESS"),
+                        "unix:path=/a%20b/100%25/%C3%A4%3Bx/s_1.so-ck");
+    /* The same again touches nothing: other threads may be reading. */
+    const char *before = getenv("P11_KIT_SERVER_ADDRESS");
+    assert_int_equal(tlm_client_export_environment("/a b/100%/\xc3\xa4;x/s_1.so-ck", &error),
+                     TLM_OK);
+    assert_ptr_equal(getenv("P11_KIT_SERVER_ADDRESS"), before);
+    assert_int_equal(tlm_client_export_environment("/run/tlm/pkcs11.sock", &error), TLM_OK);
+    assert_string_equal(getenv("P11_KIT_SERVER_ADDRESS"), "unix:path=/run/tlm/pkcs11.sock");
+    assert_int_equal(unsetenv("P11_KIT_SERVER_ADDRESS"), 0);
+}
+
 static void test_softhsm_conf_follows_the_directory(void **state)
 {
     tlm_store store = example(*state);
@@ -272,6 +294,7 @@ int main(void)
         WITH_DIRECTORY(test_directory_that_others_write),
         WITH_DIRECTORY(test_store_of_another_owner),
         cmocka_unit_test(test_backends),
+        cmocka_unit_test(test_environment_of_the_client),
         WITH_DIRECTORY(test_environment_of_a_tpm),
         WITH_DIRECTORY(test_softhsm_conf_follows_the_directory),
     };
