@@ -24,6 +24,15 @@ static bool is_set(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
+void tlm_setup_log_early(const tlm_tokend *self)
+{
+    const tlm_log_config config = {.level = self->settings->log_level,
+                                   .format = self->settings->log_format,
+                                   .to_stderr = true};
+    /* Without a file there is nothing to fail. */
+    (void)!tlm_log_open(&config, NULL);
+}
+
 tlm_result tlm_setup_log(tlm_tokend *self, tlm_error *error)
 {
     const tlm_settings *settings = self->settings;

@@ -49,6 +49,8 @@ typedef struct tlm_tokend {
 TLM_CHECKED tlm_result tlm_setup_harden_early(tlm_tokend *self, tlm_error *error);
 TLM_CHECKED tlm_result tlm_setup_harden_late(tlm_tokend *self, tlm_error *error);
 
+/* Level and format on standard error: for what is done before the log's file may be opened. */
+void tlm_setup_log_early(const tlm_tokend *self);
 /* A file that cannot be used is a warning: stderr goes on. */
 TLM_CHECKED tlm_result tlm_setup_log(tlm_tokend *self, tlm_error *error);
 /* The socket and the state file's place beside it. */

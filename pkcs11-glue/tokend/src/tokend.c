@@ -203,6 +203,7 @@ static tlm_result start(tlm_tokend *self, tlm_error *error)
     if (self->wake_file < 0 || self->signals < 0) {
         return tlm_error_set_errno(error, "look at ulimit -n", "making an event descriptor");
     }
+    tlm_setup_log_early(self);
     tlm_result result = tlm_setup_harden_early(self, error);
     if (result == TLM_OK) {
         result = tlm_setup_log(self, error);
