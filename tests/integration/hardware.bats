@@ -49,7 +49,7 @@ begin_reading() {
 finish_reading() {
     local pid client_number
     for pid in "${readers[@]}"; do
-        wait "$pid"
+        wait "$pid" || { cat "$work"/read.?.out && return 1; }
     done
     for client_number in 1 2 3 4; do
         [ "$(wc -l < "$work/read.$client_number")" -eq 250 ]

@@ -19,11 +19,11 @@
     (((TPMA_NV)TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT) | TPMA_NV_OWNERREAD | TPMA_NV_AUTHREAD |  \
      TPMA_NV_AUTHWRITE | TPMA_NV_NO_DA)
 
-/* How often one call increments until no other process came between. */
-#define ATTEMPTS_MAX 64U
-/* The longest pause before the next attempt; it doubles, up to 50 ms. */
-#define PAUSE_NS 400000L
-#define PAUSE_DOUBLINGS 7U
+/* How long one call increments until no other process came between. */
+#define PATIENCE_US INT64_C(30000000)
+/* The longest pause before an attempt, in durations of one; it doubles with each. */
+#define PAUSE_DOUBLINGS 6U
+#define PAUSE_LONGEST_US INT64_C(2000000)
 
 /* Opens the index; *object stays ESYS_TR_NONE where it is not defined. */
 static tlm_result find_index(tlm_tpm *tpm, ESYS_TR *object, tlm_error *error)
@@ -309,20 +309,43 @@ static tlm_result fail_counting(tlm_tpm *tpm, TSS2_RC rc, tlm_error *error)
     return result;
 }
 
+static int64_t now_us(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 /*
  * Of processes that come into each other's way all but one have to wait, each for a time of its
- * own, which grows with the attempts. What was read before the pause is too old to compare with.
+ * own, which grows with the attempts and is measured by how fast this TPM is.
  */
-static TSS2_RC step_aside(tlm_tpm *tpm, tlm_counter *counter, unsigned attempt)
+static void step_aside(int64_t duration_us, unsigned attempt)
 {
     uint16_t number = 0;
     if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
         number = UINT16_MAX;
     }
-    const long longest = PAUSE_NS << (attempt < PAUSE_DOUBLINGS ? attempt : PAUSE_DOUBLINGS);
-    const struct timespec pause = {.tv_nsec = longest / UINT16_MAX * number};
+    int64_t longest = duration_us << (attempt < PAUSE_DOUBLINGS ? attempt : PAUSE_DOUBLINGS);
+    if (longest > PAUSE_LONGEST_US) {
+        longest = PAUSE_LONGEST_US;
+    }
+    const int64_t pause_us = longest * number / UINT16_MAX;
+    const struct timespec pause = {.tv_sec = pause_us / 1000000,
+                                   .tv_nsec = pause_us % 1000000 * 1000};
     (void)nanosleep(&pause, NULL);
-    return read_value(tpm, counter->object, &counter->last);
+}
+
+/* One increment between two readings; *alone is whether nobody else incremented meanwhile. */
+static TSS2_RC attempt_once(tlm_tpm *tpm, tlm_counter *counter, bool *alone)
+{
+    const uint64_t before = counter->last;
+    TSS2_RC rc = increment(tpm, counter->object);
+    if (rc == TSS2_RC_SUCCESS) {
+        rc = read_value(tpm, counter->object, &counter->last);
+    }
+    *alone = rc == TSS2_RC_SUCCESS && counter->last == before + 1;
+    return rc;
 }
 
 /*
@@ -335,27 +358,32 @@ tlm_result tlm_counter_next(tlm_tpm *tpm, tlm_counter *counter, uint64_t *value,
     if (!counter->opened) {
         return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL, "the TPM's counter is not open");
     }
-    for (unsigned attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-        TSS2_RC rc = attempt > 0 ? step_aside(tpm, counter, attempt) : TSS2_RC_SUCCESS;
-        const uint64_t before = counter->last;
-        if (rc == TSS2_RC_SUCCESS) {
-            rc = increment(tpm, counter->object);
+    const int64_t begin = now_us();
+    for (unsigned attempt = 1;; attempt++) {
+        bool alone = false;
+        const int64_t start = now_us();
+        TSS2_RC rc = attempt_once(tpm, counter, &alone);
+        if (alone) {
+            *value = counter->last;
+            return TLM_OK;
+        }
+        const int64_t end = now_us();
+        if (rc == TSS2_RC_SUCCESS && end - begin > PATIENCE_US) {
+            break;
         }
         if (rc == TSS2_RC_SUCCESS) {
+            step_aside(end - start, attempt);
+            /* What was read before the pause is too old to compare with. */
             rc = read_value(tpm, counter->object, &counter->last);
         }
         if (rc != TSS2_RC_SUCCESS) {
             return fail_counting(tpm, rc, error);
         }
-        if (counter->last == before + 1) {
-            *value = counter->last;
-            return TLM_OK;
-        }
     }
     return tlm_error_set(error, TLM_ERR_BUSY, "try again",
-                         "other processes incremented the TPM's counter at 0x%08X at each of %u "
-                         "attempts",
-                         TLM_COUNTER_INDEX, ATTEMPTS_MAX);
+                         "other processes incremented the TPM's counter at 0x%08X at each attempt "
+                         "in %lld seconds",
+                         TLM_COUNTER_INDEX, (long long)(PATIENCE_US / 1000000));
 }
 
 void tlm_counter_close(tlm_tpm *tpm, tlm_counter *counter)

@@ -61,7 +61,7 @@ TLM_CHECKED tlm_result tlm_counter_open(tlm_tpm *tpm, tlm_counter *counter, tlm_
 /*
  * Increments and reads: a number that no other call has got or will get, and larger than that of
  * each call that ended before this one began; also where several processes do it. Under their load
- * it tries again, and gives up with TLM_ERR_BUSY. Each call writes the TPM's NV memory once or
+ * it tries again for half a minute, then TLM_ERR_BUSY. Each call writes the TPM's NV memory once or
  * more, and a TPM may slow the caller down (TPM_RC_NV_RATE) to spare it. After an error, close.
  */
 TLM_CHECKED tlm_result tlm_counter_next(tlm_tpm *tpm, tlm_counter *counter, uint64_t *value,
