@@ -23,8 +23,8 @@ make_state() {
         die "provisioning failed: $(tail -n 3 "$work/log")"
     "$client" start line "ready " "${daemon[@]}" > /dev/null 2>> "$work/log" ||
         die "the first start failed: $(tail -n 3 "$work/log")"
-    sed -n 's/.*"userPin" *: *"\([0-9a-f]*\)".*/\1/p' \
-        "$state/persistence/token/secrets.json" > "$state/pin"
+    "$build_dir/tests/bench/bench-token-secrets" "$state/persistence/token" "$tcti" |
+        sed -n 's/.*"userPin" *: *"\([0-9a-f]*\)".*/\1/p' > "$state/pin"
     chmod 600 "$state/pin"
 }
 

@@ -23,6 +23,8 @@
 #include <tlm/store.h>
 #include <tlm/token.h>
 
+#include "../support/store_secrets.h"
+
 #define SLOTS_MAX 16U
 #define DATA_SIZE 200U
 
@@ -160,12 +162,17 @@ static void open_key(const char *directory, const char *tcti, const char *label,
         tlm_store_export_environment(store, tcti, &error) != TLM_OK) {
         fail(directory, error.message);
     }
+    tlm_store_secrets secrets = {0};
+    if (tlm_test_secrets(store, tcti, &secrets, &error) != TLM_OK) {
+        fail(directory, error.message);
+    }
     tlm_token_config config = {
-        .module = store->module, .uri = store->uri, .pin = tlm_store_user_pin, .context = store};
+        .module = store->module, .uri = store->uri, .pin = tlm_test_pin, .context = &secrets};
     if (tlm_token_open(&config, token, &error) != TLM_OK ||
         tlm_key_find(*token, label, key, &error) != TLM_OK) {
         fail(label, error.message);
     }
+    tlm_store_secrets_clear(&secrets); /* a recovery in between would spoil the numbers anyway */
 }
 
 int main(int argc, char **argv)

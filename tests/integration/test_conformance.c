@@ -27,6 +27,7 @@
 
 #include "provider.h"
 #include "provisioned.h"
+#include "store_secrets.h"
 
 static const char rules[] = "{\"version\": 1, \"rules\": [{\"user\": 0, \"objects\": [\"*\"],"
                             " \"operations\": [\"use\", \"manage\"]}]}";
@@ -121,19 +122,19 @@ static void run_rows(side *at)
 
 static void run_bare(tlm_store *store)
 {
-    tlm_secret *pin = NULL;
+    tlm_store_secrets secrets = {0};
     tlm_error error = {0};
-    if (tlm_store_user_pin(store, &pin, &error) != TLM_OK) {
+    if (tlm_test_secrets(store, tlm_provisioned_env("TLM_TEST_TCTI"), &secrets, &error) != TLM_OK) {
         fail_msg("%s", error.message);
     }
     bare.fragile = store->backend == TLM_BACKEND_TPM;
     bare.functions = p11_kit_module_load(store->module, P11_KIT_MODULE_UNMANAGED);
     assert_non_null(bare.functions);
-    bare.pin = tlm_secret_data(pin);
-    bare.pin_size = (CK_ULONG)tlm_secret_size(pin);
+    bare.pin = tlm_secret_data(secrets.user_pin);
+    bare.pin_size = (CK_ULONG)tlm_secret_size(secrets.user_pin);
     run_rows(&bare);
     p11_kit_module_release(bare.functions);
-    tlm_secret_free(&pin);
+    tlm_store_secrets_clear(&secrets);
 }
 
 static void run_provider(void)

@@ -42,7 +42,7 @@ static int setup(void **state)
 {
     *state = open_tpm(tlm_provisioned_env("TLM_TEST_TCTI"));
     bool changed = false;
-    return tlm_seal_place_parent(*state, false, &changed, NULL) == TLM_OK ? 0 : -1;
+    return tlm_seal_place_parent(*state, NULL, false, &changed, NULL) == TLM_OK ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -315,7 +315,10 @@ static void another_tpm_is_told(void **state)
     tlm_tpm *other = open_tpm(tlm_provisioned_env("TLM_TEST_OTHER_TCTI"));
     /* With nothing at its handle, and with its own parent there. */
     assert_opens(other, &sealed, NULL, data, TLM_ERR_FOREIGN, &error);
-    assert_int_equal(tlm_seal_place_parent(other, false, &changed, &error), TLM_OK);
+    assert_int_equal(tlm_seal_place_parent(other, &sealed.parent, true, &changed, &error),
+                     TLM_ERR_FOREIGN);
+    assert_false(changed);
+    assert_int_equal(tlm_seal_place_parent(other, NULL, false, &changed, &error), TLM_OK);
     assert_true(changed);
     assert_opens(other, &sealed, NULL, data, TLM_ERR_FOREIGN, &error);
     assert_non_null(strstr(error.message, "another TPM"));
@@ -331,7 +334,7 @@ static void the_parent_comes_back_the_same(void **state)
     bool changed = true;
     tlm_secret *data = secret_of(66, 3);
     tlm_sealed sealed = seal(*state, TLM_VAULT_NONE, NULL, data);
-    assert_int_equal(tlm_seal_place_parent(*state, false, &changed, &error), TLM_OK);
+    assert_int_equal(tlm_seal_place_parent(*state, NULL, false, &changed, &error), TLM_OK);
     assert_false(changed);
     assert_int_equal(tlm_tpm_read_object(*state, TLM_HANDLE_SEAL, &before, &error), TLM_OK);
     evict(TLM_HANDLE_SEAL);
@@ -339,7 +342,7 @@ static void the_parent_comes_back_the_same(void **state)
     assert_opens(*state, &sealed, NULL, data, TLM_OK, &error);
     assert_int_equal(tlm_tpm_read_object(*state, TLM_HANDLE_SEAL, &after, &error), TLM_OK);
     assert_false(after.present);
-    assert_int_equal(tlm_seal_place_parent(*state, false, &changed, &error), TLM_OK);
+    assert_int_equal(tlm_seal_place_parent(*state, NULL, false, &changed, &error), TLM_OK);
     assert_true(changed);
     assert_int_equal(tlm_tpm_read_object(*state, TLM_HANDLE_SEAL, &after, &error), TLM_OK);
     assert_true(tlm_tpm_name_equal(&before.name, &after.name));
@@ -408,14 +411,14 @@ static void a_foreign_object_is_never_replaced_unasked(void **state)
     assert_opens(*state, &sealed, NULL, data, TLM_ERR_EXISTS, &error);
     assert_non_null(strstr(error.message, "0x810003E9"));
     assert_non_null(strstr(error.hint, "recover --replace"));
-    assert_int_equal(tlm_seal_place_parent(*state, false, &changed, &error), TLM_ERR_EXISTS);
+    assert_int_equal(tlm_seal_place_parent(*state, NULL, false, &changed, &error), TLM_ERR_EXISTS);
     assert_false(changed);
     tlm_sealed made;
     assert_int_equal(tlm_seal_make(*state, TLM_VAULT_NONE, NULL, data, &made, &error),
                      TLM_ERR_EXISTS);
     assert_int_equal(tlm_tpm_read_object(*state, TLM_HANDLE_SEAL, &still, NULL), TLM_OK);
     assert_true(tlm_tpm_name_equal(&there.name, &still.name));
-    assert_int_equal(tlm_seal_place_parent(*state, true, &changed, &error), TLM_OK);
+    assert_int_equal(tlm_seal_place_parent(*state, NULL, true, &changed, &error), TLM_OK);
     assert_true(changed);
     assert_opens(*state, &sealed, NULL, data, TLM_OK, &error);
     tlm_secret_free(&data);

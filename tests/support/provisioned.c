@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "store_secrets.h"
+
 const char *tlm_provisioned_env(const char *name)
 {
     const char *value = getenv(name);
@@ -27,6 +29,15 @@ static tlm_result no_pin(void *context, tlm_secret **pin, tlm_error *error)
     return TLM_OK;
 }
 
+/* Unsealed once: later the token's keys may have taken every object slot of a simulated TPM. */
+static tlm_result read_secrets(tlm_provisioned *at, const char *tcti, tlm_error *error)
+{
+    static tlm_store_secrets kept;
+    tlm_result result =
+        kept.user_pin != NULL ? TLM_OK : tlm_test_secrets(&at->store, tcti, &kept, error);
+    return result == TLM_OK ? tlm_test_pin(&kept, &at->secrets.user_pin, error) : result;
+}
+
 void tlm_provisioned_open(tlm_provisioned *at)
 {
     tlm_error error = {0};
@@ -38,10 +49,11 @@ void tlm_provisioned_open(tlm_provisioned *at)
         .module = getenv("TLM_TEST_CLIENT"), .uri = at->store.uri, .pin = no_pin};
     if (config.module == NULL) {
         config.module = at->store.module;
-        config.pin = tlm_store_user_pin;
-        config.context = &at->store;
-        if (tlm_store_export_environment(&at->store, tlm_provisioned_env("TLM_TEST_TCTI"),
-                                         &error) != TLM_OK) {
+        config.pin = tlm_test_pin;
+        config.context = &at->secrets;
+        const char *tcti = tlm_provisioned_env("TLM_TEST_TCTI");
+        if (read_secrets(at, tcti, &error) != TLM_OK ||
+            tlm_store_export_environment(&at->store, tcti, &error) != TLM_OK) {
             fail_msg("%s (%s)", error.message, error.hint);
         }
     }
@@ -53,6 +65,7 @@ void tlm_provisioned_open(tlm_provisioned *at)
 void tlm_provisioned_close(tlm_provisioned *at)
 {
     tlm_token_close(&at->token);
+    tlm_store_secrets_clear(&at->secrets);
     tlm_store_clear(&at->store);
 }
 

@@ -16,11 +16,13 @@
  */
 
 #include <tlm/key.h>
+#include <tlm/secrets.h>
 #include <tlm/store.h>
 #include <tlm/token.h>
 
 typedef struct tlm_provisioned {
     tlm_store store;
+    tlm_store_secrets secrets;
     tlm_token *token;
 } tlm_provisioned;
 

@@ -4,12 +4,13 @@
 # Set by ctest: SOURCE, TOKEN_INIT, and BACKEND (softhsm or swtpm) where a file runs on both.
 
 : "${SOURCE:?the repository}" "${TOKEN_INIT:?tlm-token-init}"
+: "${TOKEN_SECRETS:=$BUILD/tests/support/token-secrets}"
 bats_require_minimum_version 1.5.0
 # shellcheck source=scripts/swtpm.sh
 . "$SOURCE/scripts/swtpm.sh"
 
 # Nothing of the caller's settings reaches the programs.
-unset TLM_TCTI TSS2_TCTI TPM_DEVICE TPM_ENABLED TLM_CONFIG TLM_LOG_LEVEL TLM_TOKEN_STORE \
+unset TLM_VAULT_POLICY TLM_TCTI TSS2_TCTI TPM_DEVICE TPM_ENABLED TLM_CONFIG TLM_LOG_LEVEL TLM_TOKEN_STORE \
     TLM_TOKEN_LABEL TPM2TOOLS_TCTI TPM2_PKCS11_STORE SOFTHSM2_CONF
 
 # Sets work, store and persistence; with a TPM back end also starts the first TPM and sets tcti.
@@ -111,9 +112,31 @@ evict() {
     tpm2_evictcontrol -Q -C o -c "$1"
 }
 
+# The secrets of the store as secrets.json has them, wherever they rest.
+secrets() {
+    "$TOKEN_SECRETS" "$store" "$tcti"
+}
+
+# The file they rest in.
+secrets_file() {
+    if [ -e "$store/sealed.json" ]; then
+        echo "$store/sealed.json"
+    else
+        echo "$store/secrets.json"
+    fi
+}
+
+# Evicts both of our objects, where they are there.
+evict_ours() {
+    local handle
+    for handle in $(tpm2_getcap handles-persistent | grep -io '0x810003E[89]'); do
+        evict "$handle"
+    done
+}
+
 # pkcs11 ARGUMENT…: another program on the token of the store, with the user's login.
 pkcs11() {
-    PIN=$(jq -re .userPin "$store/secrets.json") TPM2_PKCS11_STORE=$store TPM2_PKCS11_TCTI=$tcti \
+    PIN=$(secrets | jq -re .userPin) TPM2_PKCS11_STORE=$store TPM2_PKCS11_TCTI=$tcti \
         TPM2_PKCS11_BACKEND=esysdb SOFTHSM2_CONF=$store/softhsm2.conf TPM2_PKCS11_LOG_LEVEL=0 \
         pkcs11-tool --module "$(jq -re .module "$store/token.json")" \
         --token-label "$(jq -re .label "$store/token.json")" --login --pin env:PIN "$@"

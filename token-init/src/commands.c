@@ -14,27 +14,8 @@
 #include "certify_command.h"
 #include "options.h"
 #include "output.h"
-
-static tlm_result fill_request(const tlm_settings *settings, const tlm_options *options,
-                               tlm_provision_request *request, tlm_error *error)
-{
-    *request = (tlm_provision_request){.settings = settings,
-                                       .replace = options->replace,
-                                       .owner_auth_file = options->owner_auth_file};
-    if (options->backend != NULL && !tlm_backend_from_name(options->backend, &request->backend)) {
-        return tlm_error_set(error, TLM_ERR_SETTING, "--backend is tpm or softhsm",
-                             "there is no back end '%s'", options->backend);
-    }
-    if (options->rsa_bits == NULL) {
-        return TLM_OK;
-    }
-    if (strcmp(options->rsa_bits, "2048") != 0 && strcmp(options->rsa_bits, "3072") != 0) {
-        return tlm_error_set(error, TLM_ERR_SETTING, "--rsa-bits is 2048 or 3072",
-                             "RSA keys of '%s' bits are not made", options->rsa_bits);
-    }
-    request->rsa_bits = strcmp(options->rsa_bits, "3072") == 0 ? 3072 : 2048;
-    return TLM_OK;
-}
+#include "request.h"
+#include "seal_command.h"
 
 static void say_step(void *context, const char *step)
 {
@@ -43,41 +24,20 @@ static void say_step(void *context, const char *step)
     (void)fflush(stdout);
 }
 
-static int print_report(const tlm_provision_report *report, const tlm_options *options,
-                        const char *done)
-{
-    if (options->json) {
-        json_t *object =
-            json_pack("{s:s, s:b, s:s, s:s, s:s, s:o}", "fingerprint", report->fingerprint,
-                      "unchanged", report->unchanged, "backend", tlm_backend_name(report->backend),
-                      "label", report->label, "directory", report->directory, "simulated",
-                      report->tpm_seen ? json_boolean(report->simulated) : json_null());
-        return tlm_output_json(object) ? EXIT_DONE : EXIT_PROBLEM;
-    }
-    (void)printf("%s: token '%s' (%s%s) in %s\n", done, report->label,
-                 tlm_backend_name(report->backend),
-                 report->backend == TLM_BACKEND_SOFTHSM ? ", not hardware-bound"
-                 : report->simulated                    ? ", simulated, not hardware-bound"
-                                                        : "",
-                 report->directory);
-    (void)printf("fingerprint=%s\n", report->fingerprint);
-    return EXIT_DONE;
-}
-
 static int run_provision(const tlm_settings *settings, const tlm_options *options)
 {
     tlm_error error = {0};
     tlm_provision_request request;
     tlm_provision_report report = {0};
-    tlm_result result = fill_request(settings, options, &request, &error);
+    tlm_result result = tlm_command_request(settings, options, &request, &error);
     if (result == TLM_OK) {
         request.step_done = options->json ? NULL : say_step;
         result = tlm_provision(&request, &report, &error);
     }
     int status = result != TLM_OK
                      ? tlm_output_failure(&error)
-                     : print_report(&report, options,
-                                    report.unchanged ? "already provisioned" : "provisioned");
+                     : tlm_command_report(&report, options,
+                                          report.unchanged ? "already provisioned" : "provisioned");
     tlm_provision_report_clear(&report);
     return status;
 }
@@ -87,14 +47,14 @@ static int run_recover(const tlm_settings *settings, const tlm_options *options)
     tlm_error error = {0};
     tlm_provision_request request;
     tlm_provision_report report = {0};
-    tlm_result result = fill_request(settings, options, &request, &error);
+    tlm_result result = tlm_command_request(settings, options, &request, &error);
     if (result == TLM_OK) {
         result = tlm_recover(&request, &report, &error);
     }
-    int status =
-        result != TLM_OK
-            ? tlm_output_failure(&error)
-            : print_report(&report, options, report.unchanged ? "nothing to recover" : "recovered");
+    int status = result != TLM_OK
+                     ? tlm_output_failure(&error)
+                     : tlm_command_report(&report, options,
+                                          report.unchanged ? "nothing to recover" : "recovered");
     tlm_provision_report_clear(&report);
     return status;
 }
@@ -185,7 +145,7 @@ static int run_destroy(const tlm_settings *settings, const tlm_options *options)
     tlm_provision_report report = {0};
     tlm_result result = confirm(settings, options->yes_destroy, "yes-destroy", true, &error);
     if (result == TLM_OK) {
-        result = fill_request(settings, options, &request, &error);
+        result = tlm_command_request(settings, options, &request, &error);
     }
     if (result == TLM_OK) {
         result = tlm_destroy(&request, &report, &error);
@@ -206,7 +166,7 @@ static int run_forget_storage(const tlm_settings *settings, const tlm_options *o
     tlm_provision_request request;
     tlm_result result = confirm(settings, options->yes_forget, "yes-forget", false, &error);
     if (result == TLM_OK) {
-        result = fill_request(settings, options, &request, &error);
+        result = tlm_command_request(settings, options, &request, &error);
     }
     if (result == TLM_OK) {
         result = tlm_forget_storage(&request, &error);
@@ -248,18 +208,26 @@ const tlm_command tlm_commands[] = {
      "A token that is there is left as it is. A run that was interrupted is completed\n"
      "by the next one. The label of a token in a TPM has at most 31 bytes.\n",
      run_provision},
-    {"recover", NULL, "Bring the root key back after it was evicted from the TPM",
-     "Makes the key anew from the seed in the store and puts it at 0x810003E8. The\n"
-     "fingerprint stays the same. Refused where this TPM makes another key from the\n"
-     "seed.\n",
+    {"recover", NULL, "Bring our keys back after they were evicted from the TPM",
+     "Puts the parent of the sealed secrets at 0x810003E9 and the root key, made anew\n"
+     "from its seed, at 0x810003E8. The fingerprint stays the same. Refused where this\n"
+     "TPM makes other keys.\n",
      run_recover},
+    {"seal", NULL, "Seal secrets that stand in clear into the TPM",
+     "For a store of an earlier version. secrets.json is overwritten and removed once\n"
+     "the secrets were unsealed from the new file. The recovery key is a new file.\n",
+     tlm_command_seal},
+    {"reseal", NULL, "Seal the secrets anew under the present PCR values",
+     "After an update of the firmware, or for another vault policy. The recovery key\n"
+     "opens them where its file exists; otherwise the PCRs do, and a new key is made.\n",
+     tlm_command_reseal},
     {"status", NULL, "Show TPM, handles, token and objects",
      "Uses no PIN. Ends with status 0 whenever it could tell, also without a TPM.\n", run_status},
     {"doctor", NULL, "Find out why the token cannot be used, and what mends it",
      "Ends with status 0 when all is well and with 1 when there is a problem.\n", run_doctor},
     {"destroy", NULL, "Remove the token, its keys and secrets for ever",
-     "Evicts the root key from the TPM where it is ours, then overwrites and removes\n"
-     "the files of the store. Asks for the token's label.\n",
+     "Evicts our keys from the TPM, then overwrites and removes the store's files.\n"
+     "Asks for the token's label.\n",
      run_destroy},
     {"forget-storage", NULL, "Let TLLicenseManager begin with new files",
      "The license manager marks the token with its storage, so that lost files are\n"

@@ -96,9 +96,9 @@ static tlm_result remove_entries(int directory, const char *path, int depth, tlm
  */
 static tlm_result remove_store(const tlm_job *job, tlm_error *error)
 {
-    static const char *const ours[] = {"secrets.json",
-                                       "secrets.json.bak",
-                                       "secrets.json.tmp",
+    static const char *const ours[] = {"sealed.json",
+                                       "sealed.json.bak",
+                                       "sealed.json.tmp",
                                        "tpm2_pkcs11.sqlite3",
                                        "tpm2_pkcs11.sqlite3-journal",
                                        "tpm2_pkcs11.sqlite3.lock",
@@ -121,7 +121,7 @@ static tlm_result remove_store(const tlm_job *job, tlm_error *error)
     if (directory < 0) {
         return tlm_error_set_errno(error, NULL, "opening %s", job->directory);
     }
-    tlm_result result = TLM_OK;
+    tlm_result result = tlm_secrets_wipe_clear(&job->store, error);
     for (size_t i = 0; result == TLM_OK && i < sizeof ours / sizeof ours[0]; i++) {
         result = remove_entry(directory, job->directory, ours[i], 0, error);
     }
@@ -141,7 +141,10 @@ static tlm_result own_name(tlm_job *job, tlm_tpm_name *name, tlm_error *error)
     if (result == TLM_OK) {
         return result;
     }
-    result = tlm_store_secrets_load(&job->store, &job->secrets, error);
+    result = tlm_job_need_secrets(job, error);
+    if (result == TLM_ERR_TPM_UNAVAILABLE) {
+        return result;
+    }
     if (result != TLM_OK || job->secrets.tpm_seed == NULL || job->secrets.tpm_auth == NULL) {
         tlm_log(TLM_LOG_WARNING, "root_key_unknown", "handle=0x%08X", TLM_HANDLE_SRK);
         name->size = 0;
@@ -200,6 +203,36 @@ static tlm_result evict_ours(tlm_job *job, tlm_error *error)
     return tlm_tpm_evict(job->tpm, TLM_HANDLE_SRK, error);
 }
 
+/*
+ * The parent of the sealed secrets is made again by any store that needs it, so taking it away
+ * loses nothing. It stays all the same where another root key took our place: its store uses it.
+ */
+static tlm_result evict_parent(tlm_job *job, tlm_error *error)
+{
+    tlm_sealed sealed;
+    tlm_tpm_name parent = {0};
+    tlm_tpm_object root = {0};
+    bool known = tlm_secrets_read_sealed(&job->store, &sealed, NULL) == TLM_OK;
+    if (!known && job->store.complete) {
+        return TLM_OK; /* its secrets are in clear: it never had one */
+    }
+    tlm_result result = tlm_job_need_tpm(job, error);
+    if (result == TLM_OK) {
+        result = tlm_tpm_read_object(job->tpm, TLM_HANDLE_SRK, &root, error);
+    }
+    if (result != TLM_OK || root.present) {
+        return result;
+    }
+    result = tlm_seal_parent_name(job->tpm, &parent, error);
+    if (result == TLM_ERR_NOT_FOUND || result == TLM_ERR_EXISTS) {
+        return TLM_OK;
+    }
+    if (result != TLM_OK || (known && !tlm_tpm_name_equal(&parent, &sealed.parent))) {
+        return result;
+    }
+    return tlm_tpm_evict(job->tpm, TLM_HANDLE_SEAL, error);
+}
+
 tlm_result tlm_destroy(const tlm_provision_request *request, tlm_provision_report *report,
                        tlm_error *error)
 {
@@ -217,6 +250,9 @@ tlm_result tlm_destroy(const tlm_provision_request *request, tlm_provision_repor
     }
     if (result == TLM_OK && job.store.backend == TLM_BACKEND_TPM) {
         result = evict_ours(&job, error);
+        if (result == TLM_OK) {
+            result = evict_parent(&job, error);
+        }
     }
     if (result == TLM_OK) {
         result = remove_store(&job, error);

@@ -11,10 +11,10 @@
 
 /* In the order in which a person would look: files first, then the way to the TPM, then the TPM. */
 static void (*const checks[])(tlm_exam *exam) = {
-    tlm_check_directory, tlm_check_record,    tlm_check_modes,   tlm_check_secrets,
-    tlm_check_module,    tlm_check_rows,      tlm_check_lock,    tlm_check_build,
-    tlm_check_device,    tlm_check_simulated, tlm_check_lockout, tlm_check_slots,
-    tlm_check_handles,   tlm_check_counter,
+    tlm_check_directory, tlm_check_record,      tlm_check_modes,   tlm_check_secrets,
+    tlm_check_module,    tlm_check_rows,        tlm_check_lock,    tlm_check_build,
+    tlm_check_device,    tlm_check_simulated,   tlm_check_lockout, tlm_check_slots,
+    tlm_check_handles,   tlm_check_seal_handle, tlm_check_counter,
 };
 
 const char *tlm_severity_name(tlm_severity severity)
@@ -48,6 +48,16 @@ tlm_finding *tlm_exam_add(tlm_exam *exam, const char *id, tlm_severity severity)
     finding->id = id;
     finding->severity = severity;
     return finding;
+}
+
+bool tlm_exam_found(const tlm_exam *exam, const char *id)
+{
+    for (size_t i = 0; i < exam->findings->count; i++) {
+        if (strcmp(exam->findings->items[i].id, id) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void tlm_exam_say(char *field, size_t size, const char *format, ...)

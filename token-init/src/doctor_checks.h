@@ -27,8 +27,11 @@ typedef struct tlm_exam {
 /* Adds a finding and returns it, for cause, evidence and command to be filled in; never NULL. */
 tlm_finding *tlm_exam_add(tlm_exam *exam, const char *id, tlm_severity severity);
 
+/* Whether a finding of that name was added. */
+bool tlm_exam_found(const tlm_exam *exam, const char *id);
+
 /* Checks on the way to the TPM (doctor_device.c), on the TPM (doctor_tpm.c), on files
- * (doctor_store.c). */
+ * (doctor_store.c), on the secrets (doctor_secrets.c). */
 void tlm_check_build(tlm_exam *exam);
 void tlm_check_device(tlm_exam *exam);
 void tlm_check_simulated(tlm_exam *exam);
@@ -40,6 +43,7 @@ void tlm_check_directory(tlm_exam *exam);
 void tlm_check_record(tlm_exam *exam);
 void tlm_check_modes(tlm_exam *exam);
 void tlm_check_secrets(tlm_exam *exam);
+void tlm_check_seal_handle(tlm_exam *exam);
 void tlm_check_module(tlm_exam *exam);
 void tlm_check_rows(tlm_exam *exam);
 void tlm_check_lock(tlm_exam *exam);

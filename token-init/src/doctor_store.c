@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The doctor's checks of the store: directory, record, modes, secrets, module, rows, lock. */
+/* The doctor's checks of the store: directory, record, modes, module, rows, lock. */
 #include "doctor_checks.h"
 
 #include <errno.h>
@@ -121,27 +121,8 @@ void tlm_check_modes(tlm_exam *exam)
 {
     check_mode(exam, NULL, 0700);
     check_mode(exam, "secrets.json", 0600);
+    check_mode(exam, "sealed.json", 0600);
     check_mode(exam, TLM_TPM2_STORE_FILE, 0600);
-}
-
-void tlm_check_secrets(tlm_exam *exam)
-{
-    tlm_error error = {0};
-    if (!exam->provisioned ||
-        tlm_store_secrets_load(&exam->job.store, &exam->job.secrets, &error) == TLM_OK) {
-        return;
-    }
-    /* Wrong modes are findings of their own. */
-    if (error.result == TLM_ERR_PERMISSION && exam->findings->count > 0) {
-        return;
-    }
-    if (!exam->job.store.complete && error.result == TLM_ERR_INCOMPLETE) {
-        return;
-    }
-    tlm_finding *finding = tlm_exam_add(exam, "secrets", TLM_FINDING_PROBLEM);
-    tlm_say(finding->cause, "the secrets of the token cannot be read");
-    tlm_say(finding->evidence, "%s", error.message);
-    tlm_say(finding->command, "%s", error.hint);
 }
 
 void tlm_check_module(tlm_exam *exam)

@@ -128,7 +128,8 @@ void tlm_check_handles(tlm_exam *exam)
         }
         return;
     }
-    if (there.present && tlm_tpm_name_equal(&there.name, &stored)) {
+    if ((there.present && tlm_tpm_name_equal(&there.name, &stored)) ||
+        tlm_exam_found(exam, "foreign-tpm")) {
         return;
     }
     tlm_tpm_name_text(&stored, text);

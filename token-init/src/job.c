@@ -170,16 +170,42 @@ tlm_result tlm_job_need_module(tlm_job *job, tlm_error *error)
     return tlm_store_export_environment(&job->store, job->tcti, error);
 }
 
+tlm_result tlm_job_need_secrets(tlm_job *job, tlm_error *error)
+{
+    if (job->secrets.user_pin != NULL) {
+        return TLM_OK;
+    }
+    tlm_store_secrets_clear(&job->secrets);
+    tlm_result result = TLM_OK;
+    if (tlm_secrets_where(&job->store) == TLM_SECRETS_SEALED) {
+        result = tlm_job_need_tpm(job, error);
+    }
+    return result == TLM_OK ? tlm_secrets_open(&job->store, job->tpm, &job->secrets, error)
+                            : result;
+}
+
+static tlm_result give_pin(void *context, tlm_secret **pin, tlm_error *error)
+{
+    const tlm_job *job = context;
+    const tlm_secret *ours = job->secrets.user_pin;
+    if (ours == NULL) {
+        return tlm_error_set(error, TLM_ERR_INCOMPLETE, "restore the store from a backup",
+                             "the secrets of the store %s have no user PIN", job->directory);
+    }
+    return tlm_secret_from(tlm_secret_bytes(ours), tlm_secret_size(ours), pin, error);
+}
+
 tlm_result tlm_job_need_token(tlm_job *job, tlm_error *error)
 {
-    tlm_result result = tlm_job_need_module(job, error);
+    tlm_result result = tlm_job_need_secrets(job, error);
+    if (result == TLM_OK) {
+        result = tlm_job_need_module(job, error);
+    }
     if (result != TLM_OK) {
         return result;
     }
-    const tlm_token_config config = {.module = job->store.module,
-                                     .uri = job->store.uri,
-                                     .pin = tlm_store_user_pin,
-                                     .context = &job->store};
+    const tlm_token_config config = {
+        .module = job->store.module, .uri = job->store.uri, .pin = give_pin, .context = job};
     return tlm_token_open(&config, &job->token, error);
 }
 
@@ -198,7 +224,10 @@ tlm_result tlm_job_report(const tlm_job *job, tlm_provision_report *report, tlm_
     report->rsa_bits = job->rsa_bits;
     report->label = strdup(job->store.label);
     report->directory = strdup(job->directory);
-    if (report->label == NULL || report->directory == NULL) {
+    const char *key = job->key_made ? job->request->recovery_key : NULL;
+    report->recovery_key = key != NULL ? strdup(key) : NULL;
+    if (report->label == NULL || report->directory == NULL ||
+        (key != NULL && report->recovery_key == NULL)) {
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "out of memory for the report");
     }
     (void)snprintf(report->fingerprint, sizeof report->fingerprint, "%s",
@@ -210,6 +239,7 @@ void tlm_provision_report_clear(tlm_provision_report *report)
 {
     free(report->label);
     free(report->directory);
+    free(report->recovery_key);
     memset(report, 0, sizeof *report);
 }
 
@@ -266,7 +296,7 @@ tlm_result tlm_job_place_primary(tlm_job *job, const tlm_tpm_name *expected, boo
 {
     *changed = false;
     if (job->secrets.tpm_seed == NULL || job->secrets.tpm_auth == NULL) {
-        return tlm_error_set(error, TLM_ERR_INCOMPLETE, "restore secrets.json from a backup",
+        return tlm_error_set(error, TLM_ERR_INCOMPLETE, "restore the store from a backup",
                              "the secrets of the store %s lack TPM_SEED or TPM_AUTH",
                              job->directory);
     }

@@ -17,6 +17,7 @@
 #include <tlm/key.h>
 #include <tlm/primary.h>
 #include <tlm/provision.h>
+#include <tlm/secrets.h>
 #include <tlm/store.h>
 #include <tlm/tcti.h>
 #include <tlm/token.h>
@@ -42,6 +43,7 @@ typedef struct tlm_job {
     bool resumed; /* an earlier run was interrupted */
     bool changed; /* a complete store was added to */
     unsigned rsa_bits;
+    bool key_made; /* the recovery key of request->recovery_key */
 } tlm_job;
 
 /* Absolute path of the settings' store, whether it exists or not. New string, NULL without memory.
@@ -62,7 +64,9 @@ TLM_CHECKED tlm_result tlm_job_need_tpm(tlm_job *job, tlm_error *error);
  * lockout (TLM_ERR_LOCKED); closes the TPM.
  */
 TLM_CHECKED tlm_result tlm_job_need_module(tlm_job *job, tlm_error *error);
-/* The same, and opens the token with the user's login in a fresh session. */
+/* Reads the secrets where they were not read; opens the TPM where they are sealed. */
+TLM_CHECKED tlm_result tlm_job_need_secrets(tlm_job *job, tlm_error *error);
+/* need_secrets and need_module, and opens the token with the user's login in a fresh session. */
 TLM_CHECKED tlm_result tlm_job_need_token(tlm_job *job, tlm_error *error);
 void tlm_job_close_token(tlm_job *job);
 

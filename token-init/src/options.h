@@ -33,6 +33,7 @@ typedef struct tlm_options {
     const char *backend;
     const char *rsa_bits;
     const char *owner_auth_file;
+    const char *recovery_key;
     const char *yes_destroy;
     const char *yes_forget;
     const char *key;

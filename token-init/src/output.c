@@ -129,6 +129,23 @@ static void print_tpm(const json_t *status)
     }
 }
 
+static void print_secrets(const json_t *secrets)
+{
+    size_t index = 0;
+    json_t *item = NULL;
+    (void)printf("secrets       %s", strcmp(text_of(secrets, "place"), "sealed") == 0
+                                         ? "sealed, policy "
+                                         : text_of(secrets, "place"));
+    if (json_is_string(json_object_get(secrets, "policy"))) {
+        (void)printf("%s", text_of(secrets, "policy"));
+    }
+    json_array_foreach(json_object_get(secrets, "changedPcrs"), index, item)
+    {
+        (void)printf(", PCR %lld CHANGED", (long long)json_integer_value(item));
+    }
+    (void)printf("\n");
+}
+
 static void print_store(const json_t *store)
 {
     (void)printf("store         %s\n", text_of(store, "directory"));
@@ -139,6 +156,7 @@ static void print_store(const json_t *store)
     (void)printf("token         '%s', %s%s\n", text_of(store, "label"), text_of(store, "backend"),
                  json_is_true(json_object_get(store, "complete")) ? "" : ", INCOMPLETE");
     (void)printf("fingerprint   %s\n", text_of(store, "thumbprint"));
+    print_secrets(json_object_get(store, "secrets"));
     size_t index = 0;
     json_t *item = NULL;
     json_array_foreach(json_object_get(store, "objects"), index, item)

@@ -14,6 +14,7 @@
 #include <tlm/log.h>
 
 #include "job.h"
+#include "sealing.h"
 #include "steps.h"
 
 #define LABEL_MAX 32U
@@ -31,6 +32,7 @@ static const struct {
     tlm_result (*run)(tlm_job *job, tlm_error *error);
 } steps[] = {
     {"record", FOR_BOTH, tlm_step_record},
+    {"seal-parent", FOR_TPM, tlm_step_seal_parent},
     {"secrets", FOR_BOTH, tlm_step_secrets},
     {"primary", FOR_TPM, tlm_step_primary},
     {"counter", FOR_BOTH, tlm_step_counter},
@@ -121,7 +123,8 @@ static tlm_result fill_store(tlm_job *job, tlm_error *error)
 /* Parts of a token without token.json are somebody's token: nothing is made over them. */
 static tlm_result refuse_remains(const tlm_job *job, tlm_error *error)
 {
-    static const char *const parts[] = {"secrets.json", "tpm2_pkcs11.sqlite3", "tokens", "srk.pem"};
+    static const char *const parts[] = {"secrets.json", "sealed.json", "tpm2_pkcs11.sqlite3",
+                                        "tokens", "srk.pem"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         char *path = tlm_path_join(job->directory, parts[i]);
         bool there = path == NULL || tlm_file_exists(path);
@@ -205,6 +208,9 @@ static tlm_result provision(tlm_job *job, tlm_provision_report *report, tlm_erro
     }
     if (result == TLM_OK) {
         result = load_or_fill(job, error);
+    }
+    if (result == TLM_OK) {
+        result = tlm_job_check_policy(job, error);
     }
     if (result != TLM_OK) {
         return result;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "job.h"
+#include "sealing.h"
 
 static tlm_result load(tlm_job *job, tlm_error *error)
 {
@@ -18,15 +19,21 @@ static tlm_result load(tlm_job *job, tlm_error *error)
             "bring back",
             job->directory);
     }
-    result = tlm_job_lock(job, error);
-    return result == TLM_OK ? tlm_store_secrets_load(&job->store, &job->secrets, error) : result;
+    return tlm_job_lock(job, error);
 }
 
 static tlm_result recover(tlm_job *job, tlm_provision_report *report, tlm_error *error)
 {
     tlm_tpm_name expected = {0};
     bool changed = false;
+    bool parent_changed = false;
     tlm_result result = load(job, error);
+    if (result == TLM_OK) {
+        result = tlm_job_restore_parent(job, &parent_changed, error);
+    }
+    if (result == TLM_OK) {
+        result = tlm_job_need_secrets(job, error);
+    }
     if (result != TLM_OK) {
         return result;
     }
@@ -39,7 +46,7 @@ static tlm_result recover(tlm_job *job, tlm_provision_report *report, tlm_error 
     if (result == TLM_OK) {
         result = tlm_job_place_primary(job, &expected, &changed, error);
     }
-    report->unchanged = !changed;
+    report->unchanged = !changed && !parent_changed;
     return result == TLM_OK ? tlm_job_report(job, report, error) : result;
 }
 

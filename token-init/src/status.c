@@ -16,8 +16,12 @@ typedef struct status {
     json_t *errors;
     tlm_job job;
     bool provisioned;
+    bool connected; /* to a TPM */
     bool name_known;
     tlm_tpm_name name; /* of the primary in the store */
+    tlm_secrets_place place;
+    bool sealed_known;
+    tlm_sealed sealed;
 } status;
 
 static json_t *text_or_null(const char *text)
@@ -45,6 +49,14 @@ static void read_store(status *self)
         result = tlm_job_stored_name(&self->job, &self->name, &error);
         self->name_known = result == TLM_OK;
         if (result != TLM_OK && self->job.store.complete) {
+            add_error(self, &error);
+        }
+    }
+    self->place = tlm_secrets_where(&self->job.store);
+    if (self->place == TLM_SECRETS_SEALED) {
+        self->sealed_known =
+            tlm_secrets_read_sealed(&self->job.store, &self->sealed, &error) == TLM_OK;
+        if (!self->sealed_known) {
             add_error(self, &error);
         }
     }
@@ -101,18 +113,41 @@ static json_t *objects_to_json(status *self)
     return list;
 }
 
+/* Whether the registers are as they were; that is told without unsealing. */
+static json_t *secrets_to_json(status *self)
+{
+    static const char *const places[] = {"none", "clear", "sealed"};
+    tlm_error error = {0};
+    unsigned changed[TLM_SEAL_PCR_MAX];
+    size_t count = 0;
+    bool compared = self->sealed_known && self->connected;
+    if (compared &&
+        tlm_seal_changed(self->job.tpm, &self->sealed, changed, &count, &error) != TLM_OK) {
+        add_error(self, &error);
+        compared = false;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; compared && i < count; i++) {
+        (void)json_array_append_new(list, json_integer((json_int_t)changed[i]));
+    }
+    return json_pack(
+        "{s:s, s:o, s:o, s:o}", "place", places[self->place], "policy",
+        text_or_null(self->sealed_known ? tlm_vault_policy_name(self->sealed.policy) : NULL),
+        "pcrsFit", compared ? json_boolean(count == 0) : json_null(), "changedPcrs", list);
+}
+
 static json_t *store_to_json(status *self)
 {
     const tlm_store *store = &self->job.store;
     if (!self->provisioned) {
         return json_pack("{s:s, s:b}", "directory", self->job.directory, "provisioned", false);
     }
-    return json_pack("{s:s, s:b, s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "directory",
+    return json_pack("{s:s, s:b, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "directory",
                      self->job.directory, "provisioned", true, "backend",
                      tlm_backend_name(store->backend), "label", store->label, "module",
                      store->module, "complete", store->complete, "thumbprint",
                      text_or_null(store->thumbprint), "created", text_or_null(store->created),
-                     "objects", objects_to_json(self));
+                     "secrets", secrets_to_json(self), "objects", objects_to_json(self));
 }
 
 static json_t *tcti_to_json(const status *self)
@@ -144,6 +179,10 @@ static json_t *handle_to_json(status *self, uint32_t handle)
     if (handle == TLM_HANDLE_SRK && (self->name_known || !object.present)) {
         ours = json_boolean(object.present && tlm_tpm_name_equal(&object.name, &self->name));
     }
+    if (handle == TLM_HANDLE_SEAL && self->sealed_known) {
+        ours =
+            json_boolean(object.present && tlm_tpm_name_equal(&object.name, &self->sealed.parent));
+    }
     return tlm_tpm_object_to_json(handle, &object, ours);
 }
 
@@ -164,7 +203,8 @@ static json_t *tpm_to_json(status *self)
     if (result == TLM_OK) {
         result = tlm_tpm_read_facts(self->job.tpm, &facts, &error);
     }
-    if (result == TLM_OK) {
+    self->connected = result == TLM_OK;
+    if (self->connected) {
         return facts_to_json(self, &facts);
     }
     /* A SoftHSM token does without a TPM. */

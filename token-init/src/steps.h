@@ -7,6 +7,7 @@
 #include "job.h"
 
 TLM_CHECKED tlm_result tlm_step_record(tlm_job *job, tlm_error *error);
+TLM_CHECKED tlm_result tlm_step_seal_parent(tlm_job *job, tlm_error *error);
 TLM_CHECKED tlm_result tlm_step_secrets(tlm_job *job, tlm_error *error);
 TLM_CHECKED tlm_result tlm_step_primary(tlm_job *job, tlm_error *error);
 TLM_CHECKED tlm_result tlm_step_counter(tlm_job *job, tlm_error *error);

@@ -15,6 +15,8 @@
 #include <tlm/raw_token.h>
 #include <tlm/tpm2_store.h>
 
+#include "sealing.h"
+
 #define SECRET_BYTES 16U
 
 tlm_result tlm_step_record(tlm_job *job, tlm_error *error)
@@ -98,8 +100,8 @@ static tlm_result refuse_orphaned_token(tlm_job *job, tlm_error *error)
         return TLM_OK;
     }
     return tlm_error_set(error, TLM_ERR_INCOMPLETE,
-                         "restore secrets.json from a backup, or run: tlm-token-init destroy, then "
-                         "provision (a new identity)",
+                         "restore sealed.json (or secrets.json) from a backup, or run: "
+                         "tlm-token-init destroy, then provision (a new identity)",
                          "the store %s holds a token, but its secrets are gone", job->directory);
 }
 
@@ -121,17 +123,41 @@ static tlm_result create_secrets(tlm_job *job, tlm_error *error)
     if (result == TLM_OK) {
         result = make_digits(job->tpm, &job->secrets.so_pin, error);
     }
-    return result == TLM_OK ? tlm_store_secrets_create(&job->store, &job->secrets, error) : result;
+    return result;
+}
+
+tlm_result tlm_step_seal_parent(tlm_job *job, tlm_error *error)
+{
+    bool changed = false;
+    tlm_result result = tlm_job_restore_parent(job, &changed, error);
+    if (result != TLM_OK || tlm_secrets_where(&job->store) == TLM_SECRETS_SEALED) {
+        return result;
+    }
+    result = tlm_job_need_tpm(job, error);
+    return result == TLM_OK
+               ? tlm_seal_place_parent(job->tpm, NULL, job->request->replace, &changed, error)
+               : result;
+}
+
+/* Secrets in a TPM's store are never in clear, not even while they are made. */
+static tlm_result keep_secrets(tlm_job *job, tlm_error *error)
+{
+    if (tlm_job_seals(job)) {
+        return tlm_job_seal(job, job->resumed, error);
+    }
+    return tlm_store_secrets_create(&job->store, &job->secrets, error);
 }
 
 tlm_result tlm_step_secrets(tlm_job *job, tlm_error *error)
 {
-    tlm_result result = tlm_store_secrets_load(&job->store, &job->secrets, error);
-    if (result == TLM_ERR_INCOMPLETE) {
-        tlm_store_secrets_clear(&job->secrets);
-        return create_secrets(job, error);
+    if (tlm_secrets_where(&job->store) == TLM_SECRETS_NONE) {
+        tlm_result result = create_secrets(job, error);
+        return result == TLM_OK ? keep_secrets(job, error) : result;
     }
-    return result;
+    /* The run that made the key may have ended before it could say so. */
+    const char *key = job->request->recovery_key;
+    job->key_made = key != NULL && job->request->policy != TLM_VAULT_NONE && tlm_file_exists(key);
+    return tlm_job_need_secrets(job, error);
 }
 
 tlm_result tlm_step_primary(tlm_job *job, tlm_error *error)

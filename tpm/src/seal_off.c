@@ -9,9 +9,11 @@ static tlm_result lacking(tlm_error *error)
                          "this build lacks TPM support (it was made with -DTPM_ON=OFF)");
 }
 
-tlm_result tlm_seal_place_parent(tlm_tpm *tpm, bool replace, bool *changed, tlm_error *error)
+tlm_result tlm_seal_place_parent(tlm_tpm *tpm, const tlm_tpm_name *expected, bool replace,
+                                 bool *changed, tlm_error *error)
 {
     (void)tpm;
+    (void)expected;
     (void)replace;
     *changed = false;
     return lacking(error);
@@ -45,5 +47,12 @@ tlm_result tlm_seal_changed(tlm_tpm *tpm, const tlm_sealed *sealed,
     (void)sealed;
     (void)changed;
     *count = 0;
+    return lacking(error);
+}
+
+tlm_result tlm_seal_parent_name(tlm_tpm *tpm, tlm_tpm_name *name, tlm_error *error)
+{
+    (void)tpm;
+    (void)name;
     return lacking(error);
 }

@@ -27,15 +27,6 @@ static tlm_result damaged(const char *what, tlm_error *error)
                          "the sealed secrets are damaged: %s", what);
 }
 
-static tlm_result other_tpm(tlm_error *error)
-{
-    return tlm_error_set(error, TLM_ERR_FOREIGN,
-                         "attach the TPM that sealed them, or move the store aside and run: "
-                         "tlm-token-init provision (a new identity: licenses must be issued anew)",
-                         "the secrets were sealed by another TPM, or this one was cleared: it has "
-                         "another storage primary");
-}
-
 static tlm_result pcrs_changed(const unsigned *changed, size_t count, const tlm_sealed *sealed,
                                tlm_error *error)
 {
@@ -116,7 +107,8 @@ static tlm_result open_parent(opening *at, tlm_error *error)
     if (result != TLM_OK) {
         return result;
     }
-    return tlm_tpm_name_equal(&at->parent.name, &at->sealed->parent) ? TLM_OK : other_tpm(error);
+    return tlm_tpm_name_equal(&at->parent.name, &at->sealed->parent) ? TLM_OK
+                                                                     : tlm_seal_other_tpm(error);
 }
 
 /* An error in one of the parameters of TPM2_Load, which are the two blobs. */

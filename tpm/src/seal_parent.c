@@ -101,6 +101,15 @@ static tlm_result occupied(const TPMT_PUBLIC *area, tlm_error *error)
                          area->type, TLM_HANDLE_SEAL);
 }
 
+tlm_result tlm_seal_other_tpm(tlm_error *error)
+{
+    return tlm_error_set(error, TLM_ERR_FOREIGN,
+                         "attach the TPM that sealed them, or move the store aside and run: "
+                         "tlm-token-init provision (a new identity: licenses must be issued anew)",
+                         "the secrets were sealed by another TPM, or this one was cleared: it has "
+                         "another storage primary");
+}
+
 tlm_result tlm_seal_parent_find(tlm_tpm *tpm, tlm_seal_parent *parent, tlm_error *error)
 {
     *parent = (tlm_seal_parent){.object = ESYS_TR_NONE};
@@ -134,6 +143,15 @@ tlm_result tlm_seal_parent_find(tlm_tpm *tpm, tlm_seal_parent *parent, tlm_error
     }
     parent->object = object;
     return TLM_OK;
+}
+
+tlm_result tlm_seal_parent_name(tlm_tpm *tpm, tlm_tpm_name *name, tlm_error *error)
+{
+    tlm_seal_parent parent = {.object = ESYS_TR_NONE};
+    tlm_result result = tlm_seal_parent_find(tpm, &parent, error);
+    *name = parent.name;
+    tlm_seal_parent_close(tpm, &parent);
+    return result;
 }
 
 tlm_result tlm_seal_parent_make(tlm_tpm *tpm, tlm_seal_parent *parent, tlm_error *error)
@@ -185,14 +203,24 @@ void tlm_seal_parent_close(tlm_tpm *tpm, tlm_seal_parent *parent)
     parent->object = ESYS_TR_NONE;
 }
 
-tlm_result tlm_seal_place_parent(tlm_tpm *tpm, bool replace, bool *changed, tlm_error *error)
+tlm_result tlm_seal_place_parent(tlm_tpm *tpm, const tlm_tpm_name *expected, bool replace,
+                                 bool *changed, tlm_error *error)
 {
     tlm_seal_parent parent = {.object = ESYS_TR_NONE};
     tlm_tpm_object there;
     *changed = false;
+    tlm_tpm_name present;
+    if (expected != NULL && tlm_seal_parent_name(tpm, &present, NULL) == TLM_OK &&
+        tlm_tpm_name_equal(expected, &present)) {
+        return TLM_OK; /* known by its name, without the owner's authorization */
+    }
     tlm_result result = tlm_seal_parent_make(tpm, &parent, error);
     if (result != TLM_OK) {
         return result;
+    }
+    if (expected != NULL && !tlm_tpm_name_equal(expected, &parent.name)) {
+        result = tlm_seal_other_tpm(error);
+        goto out;
     }
     result = tlm_tpm_read_object(tpm, TLM_HANDLE_SEAL, &there, error);
     if (result != TLM_OK || tlm_tpm_name_equal(&there.name, &parent.name)) {

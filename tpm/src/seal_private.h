@@ -40,6 +40,9 @@ TLM_CHECKED tlm_result tlm_seal_parent_make(tlm_tpm *tpm, tlm_seal_parent *paren
                                             tlm_error *error);
 void tlm_seal_parent_close(tlm_tpm *tpm, tlm_seal_parent *parent);
 
+/* TLM_ERR_FOREIGN: sealed by another TPM, or this one was cleared. */
+tlm_result tlm_seal_other_tpm(tlm_error *error);
+
 /* ---- session.c ---- */
 
 /* TPM2_StartAuthSession, SHA-256, AES-128-CFB, salted with `key`; with ESYS_TR_NONE not salted. */

@@ -75,7 +75,8 @@ served_serial() {
 # The module itself and its PIN, as for any HSM.
 use_module() {
     store=$home/persistence/token
-    (umask 077 && jq -jre .userPin "$store/secrets.json" > "$home/pin")
+    (umask 077 && "$BUILD/tests/support/token-secrets" "$store" "swtpm:path=$home/tpm.sock" |
+        jq -jre .userPin > "$home/pin")
     export TPM2_PKCS11_STORE=$store TPM2_PKCS11_TCTI=swtpm:path=$home/tpm.sock \
         TPM2_PKCS11_BACKEND=esysdb TPM2_PKCS11_LOG_LEVEL=0 SOFTHSM2_CONF=$store/softhsm2.conf
     settings=(--no-tpm --pkcs11-module "$(jq -re .module "$store/token.json")"

@@ -27,7 +27,7 @@ refused() {
 @test "help of the program and of each subcommand" {
     run -0 "$TOKEN_INIT" --help
     [[ $output == *"provision "* && $output == *"--token-store"* ]]
-    [ "$(subcommands | wc -l)" -eq 12 ]
+    [ "$(subcommands | wc -l)" -eq 14 ]
     for command in $(subcommands); do
         run -0 "$TOKEN_INIT" help "$command"
         [[ $output == *"usage: tlm-token-init $command"* ]]

@@ -70,7 +70,7 @@ teardown() {
     [ "$(echo "$steps" | tail -n 1)" = complete ]
     for step in $steps; do
         rm -rf "$persistence"
-        [ "$kind" = softhsm ] || evict 0x810003E8
+        [ "$kind" = softhsm ] || evict_ours
         run "$PROVISION_KILLED" "$step" "$kind" "$persistence" ${tcti:+"$tcti"}
         [ "$status" -eq 137 ]
         if [ "$step" != complete ]; then
@@ -78,10 +78,10 @@ teardown() {
             status_json | jq -e '.store.complete == false and
                 (.errors | map(.code) | index("incomplete")) != null'
         fi
-        [ ! -f "$store/secrets.json" ] || cp "$store/secrets.json" "$work/secrets.$step"
+        [ ! -f "$(secrets_file)" ] || secrets > "$work/secrets.$step"
         echo "after $step"
         run -0 "$TOKEN_INIT" provision --rsa-bits 2048
-        [ ! -f "$work/secrets.$step" ] || cmp "$store/secrets.json" "$work/secrets.$step"
+        [ ! -f "$work/secrets.$step" ] || secrets | cmp - "$work/secrets.$step"
         assert_usable
     done
 }
@@ -89,7 +89,7 @@ teardown() {
 @test "killed at any moment and again, it is completed" {
     for delay in 0.006 0.013 0.03 0.06 0.12 0.3; do
         rm -rf "$persistence"
-        [ "$kind" = softhsm ] || [ "$(handles)" = "" ] || evict 0x810003E8
+        [ "$kind" = softhsm ] || evict_ours
         for _ in 1 2; do
             "$TOKEN_INIT" provision --backend "$kind" --rsa-bits 2048 > "$work/log" 2>&1 3>&- &
             pid=$!
@@ -140,7 +140,7 @@ teardown() {
     "$TOKEN_INIT" doctor --log-level trace >> "$work/log" 2>&1
     [ "$(grep -c execve "$work/trace")" -eq 1 ]
     grep -F step_done "$work/log"
-    jq -r 'del(.version) | .[]' "$store/secrets.json" > "$work/secrets"
+    secrets | jq -r 'del(.version) | .[]' > "$work/secrets"
     if [ "$kind" = tpm ]; then
         [ "$(wc -l < "$work/secrets")" -eq 4 ]
     else
@@ -165,7 +165,7 @@ teardown() {
     done
     wait "$pid" || true
     grep -F "$persistence" "$work/environ"
-    jq -r 'del(.version) | .[]' "$store/secrets.json" > "$work/secrets"
+    secrets | jq -r 'del(.version) | .[]' > "$work/secrets"
     run -1 grep -iFf "$work/secrets" "$work/environ"
 }
 
@@ -220,13 +220,14 @@ teardown() {
 @test "a token whose secrets are gone is never made over" {
     run "$PROVISION_KILLED" check "$kind" "$persistence" ${tcti:+"$tcti"}
     [ "$status" -eq 137 ]
-    mv "$store/secrets.json" "$work/"
+    file=$(secrets_file)
+    mv "$file" "$work/"
     picture "$persistence" > "$work/before"
     run -1 provision
     [[ $output == *"[incomplete]"* ]]
     [[ $output == *"its secrets are gone"* ]]
     picture "$persistence" | diff "$work/before" -
-    mv "$work/secrets.json" "$store/"
+    mv "$work/${file##*/}" "$store/"
     run -0 provision
     assert_usable
 }
@@ -309,7 +310,7 @@ teardown() {
         ([.store.objects[] | select(.class == "certificate") | .id] | sort) == ["01", "02"] and
         ([.store.objects[] | select(.class == "public-key") | .label] | sort) ==
             ["tlm-attest", "tlm-srk"]'
-    mv "$store/secrets.json" "$work/"
+    mv "$(secrets_file)" "$work/"
     run -0 status_json
     echo "$output" | jq -e '.errors == [] and (.store.objects | length >= 4)'
     run -0 "$TOKEN_INIT" status

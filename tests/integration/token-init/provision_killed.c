@@ -2,12 +2,13 @@
 /*
  * Provisions and is killed right after the step that is named, as by kill -9 or a power cut:
  *
- *     provision_killed STEP BACKEND PERSISTENCE-DIRECTORY [TCTI]
+ *     [RECOVERY_KEY=FILE] provision_killed STEP BACKEND PERSISTENCE-DIRECTORY [TCTI]
  *
  * Prints the steps it has done. Ends with status 0 only where no step has that name.
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <tlm/provision.h>
@@ -39,9 +40,11 @@ int main(int argc, char **argv)
     tlm_provision_report report = {0};
     tlm_provision_request request = {
         .settings = &settings, .step_done = step_done, .context = argv[1]};
+    request.recovery_key = getenv("RECOVERY_KEY");
     int status = 0;
     if (!tlm_backend_from_name(argv[2], &request.backend) ||
         tlm_settings_load(TLM_PROGRAM_TOKEN, count, words, &settings, &outcome, &error) != TLM_OK ||
+        !tlm_vault_policy_from_name(settings.vault_policy, &request.policy) ||
         tlm_provision(&request, &report, &error) != TLM_OK) {
         (void)fprintf(stderr, "%s\n%s\n", error.message, error.hint);
         status = 1;

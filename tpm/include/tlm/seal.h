@@ -14,7 +14,7 @@
  * towards the TPM's lockout.
  *
  *     tlm_sealed sealed;
- *     if (tlm_seal_place_parent(tpm, false, &changed, &error) == TLM_OK &&
+ *     if (tlm_seal_place_parent(tpm, NULL, false, &changed, &error) == TLM_OK &&
  *         tlm_seal_make(tpm, TLM_VAULT_NONE, NULL, data, &sealed, &error) == TLM_OK) {
  *         result = tlm_sealed_save(path, &sealed, &error);
  *     }
@@ -99,10 +99,18 @@ TLM_CHECKED tlm_result tlm_seal_policy_digest(const tlm_seal_pcr *pcrs, size_t c
 
 /*
  * Makes the parent and puts it at TLM_HANDLE_SEAL where that is free. TLM_ERR_EXISTS where another
- * object stands there; with `replace` that one is removed. *changed: the TPM was written to.
+ * object stands there; with `replace` that one is removed. `expected`, where it is not NULL, is the
+ * name it must have: TLM_ERR_FOREIGN, with nothing changed, where this TPM makes another key.
+ * *changed: the TPM was written to.
  */
-TLM_CHECKED tlm_result tlm_seal_place_parent(tlm_tpm *tpm, bool replace, bool *changed,
-                                             tlm_error *error);
+TLM_CHECKED tlm_result tlm_seal_place_parent(tlm_tpm *tpm, const tlm_tpm_name *expected,
+                                             bool replace, bool *changed, tlm_error *error);
+
+/*
+ * Name of the parent at TLM_HANDLE_SEAL. TLM_ERR_NOT_FOUND where nothing stands there,
+ * TLM_ERR_EXISTS where it is another kind of object.
+ */
+TLM_CHECKED tlm_result tlm_seal_parent_name(tlm_tpm *tpm, tlm_tpm_name *name, tlm_error *error);
 
 /*
  * Seals 1 to TLM_SEAL_DATA_MAX bytes under the PCR values of now. `recovery` has
