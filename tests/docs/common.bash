@@ -24,7 +24,8 @@ in_document() {
 man_text() {
     local page file
     for page in "$@"; do
-        file=$(find "$BUILD" "$SOURCE/httpd" "$SOURCE/token-init" -name "$page" -type f | head -n 1)
+        file=$(find "$BUILD" "$SOURCE"/{httpd,token-init,pkcs11-glue} -name "$page" -type f |
+            head -n 1)
         [ -n "$file" ] || { echo "there is no manual page $page" >&2; return 1; }
         mandoc -T utf8 -O width=200 "$file" | sed 's/.\x08//g'
     done

@@ -39,7 +39,7 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
         for script in run test bench; do
             "$SOURCE/scripts/$script" --help
         done
-        man_text TLLicenseManager.8 tlm-token-init.8
+        man_text TLLicenseManager.8 tlm-token-init.8 tlm-tokend.8
         grep -v '^#' "$SOURCE/tests/docs/foreign-flags.txt"
     } | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u > known
     grep -ohE -- '(^|[^[:alnum:]-])--[a-z][a-z0-9-]+' "${documents[@]}" |
@@ -71,7 +71,7 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
 }
 
 @test "every flag, environment name and key of the table is in the manual" {
-    man_text TLLicenseManager.8 tlm-token-init.8 TLLicenseManager.json.5 > manual
+    man_text TLLicenseManager.8 tlm-token-init.8 tlm-tokend.8 TLLicenseManager.json.5 > manual
     local word bad=0
     for word in $(table_flags) $(table_environment); do
         grep -qF -- "$word" manual || { echo "not in the manual: $word"; bad=1; }
