@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store_secrets.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <tlm/settings.h>
@@ -17,7 +18,7 @@ tlm_result tlm_test_secrets(const tlm_store *store, const char *tcti, tlm_store_
     if (tcti == NULL || strlen(tcti) >= sizeof name) {
         return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL, "sealed secrets need the TPM's TCTI");
     }
-    memcpy(name, tcti, strlen(tcti));
+    (void)snprintf(name, sizeof name, "%s", tcti);
     /* Settings that name one interface and nothing else. */
     tlm_settings settings = {
         .tcti = name, .tpm_device = nothing, .tpm_host = nothing, .tpm_priority = nothing};

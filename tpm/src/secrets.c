@@ -78,7 +78,7 @@ tlm_result tlm_secrets_pack(const tlm_store_secrets *secrets, tlm_secret **plain
             continue;
         }
         bytes[1] = (unsigned char)(bytes[1] | 1U << part);
-        if (!pack_part(secret, part, bytes + 2 + part * PART_SIZE)) {
+        if (!pack_part(secret, part, bytes + 2 + (size_t)part * PART_SIZE)) {
             tlm_secret_free(&made);
             return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL,
                                  "a secret of the token is not of its documented form");
@@ -120,7 +120,8 @@ tlm_result tlm_secrets_unpack(const tlm_secret *plain, tlm_store_secrets *secret
     tlm_result result = TLM_OK;
     for (unsigned part = 0; result == TLM_OK && part < PARTS; part++) {
         if ((bytes[1] >> part & 1U) != 0) {
-            result = unpack_part(bytes + 2 + part * PART_SIZE, part, slot_of(&made, part), error);
+            result = unpack_part(bytes + 2 + (size_t)part * PART_SIZE, part, slot_of(&made, part),
+                                 error);
         }
     }
     if (result != TLM_OK) {
