@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guard.h"
+
 static _Thread_local tlm_client *current;
 
 tlm_result tlm_client_new(tlm_provider *provider, const tlm_peer *peer, tlm_client **client,
@@ -45,6 +47,7 @@ tlm_client *tlm_client_entered(void)
 
 CK_RV tlm_client_current(tlm_client **client)
 {
+    tlm_guard_next();
     if (current == NULL || !current->initialized) {
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     }

@@ -18,6 +18,7 @@
 
 #include "../../src/internal.h"
 #include "audit.h"
+#include "guard.h"
 #include "peer.h"
 
 /* Of a thread: modules and TSS put a few buffers of some KiB on it. */
@@ -48,6 +49,20 @@ static void wake(const tlm_connections *connections)
     (void)done;
 }
 
+static void log_too_large(const tlm_peer *peer)
+{
+    static tlm_log_limit limit = {.burst = 5, .seconds = 60};
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    unsigned suppressed = 0;
+    (void)pthread_mutex_lock(&lock);
+    bool allowed = tlm_log_allow(&limit, &suppressed);
+    (void)pthread_mutex_unlock(&lock);
+    if (allowed) {
+        tlm_log(TLM_LOG_WARNING, "message_too_large", "uid=%lu pid=%ld bytes=%zu suppressed=%u",
+                (unsigned long)peer->uid, (long)peer->pid, TLM_GUARD_BUDGET, suppressed);
+    }
+}
+
 static void *serve(void *context)
 {
     connection *self = context;
@@ -55,7 +70,11 @@ static void *serve(void *context)
     tlm_error error = {0};
     if (tlm_client_new(self->all->config.provider, &self->peer, &client, &error) == TLM_OK) {
         tlm_client_enter(client);
+        tlm_guard_begin(TLM_GUARD_BUDGET);
         int served = p11_kit_remote_serve_module(tlm_provider_functions(), self->file, self->file);
+        if (tlm_guard_end()) {
+            log_too_large(&self->peer);
+        }
         tlm_client_enter(NULL);
         tlm_client_free(&client);
         tlm_log(TLM_LOG_DEBUG, "client_gone", "uid=%lu pid=%ld orderly=%d",

@@ -3,6 +3,8 @@
 
 #include <tlm/log.h>
 
+#include "guard.h"
+
 /*
  * The back end's troubles with its session, its login or its library are not those of the client,
  * whose own session and login are as they were.
@@ -80,11 +82,13 @@ static bool enter(tlm_provider *provider)
         return false;
     }
     atomic_store(&provider->busy_since, (long long)tlm_clock_now());
+    tlm_guard_pause();
     return true;
 }
 
 static void leave(tlm_provider *provider, tlm_token *token)
 {
+    tlm_guard_resume();
     count(provider, token);
     atomic_store(&provider->busy_since, 0LL);
     tlm_gate_leave(&provider->gate);

@@ -9,7 +9,11 @@ import sys
 PATH = sys.argv[1]
 PATIENCE = 10
 VERSION = b"\0"
+# The numbers of p11-kit's protocol.
 C_INITIALIZE = 1
+C_GET_ATTRIBUTE_VALUE = 24
+C_FIND_OBJECTS_INIT = 26
+C_GENERATE_RANDOM = 64
 
 
 def connect():
@@ -89,6 +93,39 @@ def noise(seed):
     print("sent")
 
 
+def request(peer, call, signature, arguments):
+    """One message; its answer's body, or nothing where the server closes."""
+    body = struct.pack(">II", call, len(signature)) + signature + arguments
+    peer.sendall(struct.pack(">III", 1, 0, len(body)) + body)
+    header = peer.recv(12, socket.MSG_WAITALL)
+    if len(header) < 12:
+        return b""
+    options, size = struct.unpack(">4xII", header)
+    return peer.recv(options + size, socket.MSG_WAITALL)
+
+
+def gigabytes():
+    """Small messages that ask for much: in the header, for an output, in a template."""
+    closed = 0
+    for size in (0x7FFFFFFF, 0xFFFFFFF0, 0x10000000, 0x00800000):
+        peer = greet()
+        peer.sendall(struct.pack(">III", C_INITIALIZE, 0, size))
+        closed += read_end(peer)
+    answered = 0
+    peer = greet()
+    for length in (0x7FFFFFFF, 0x20000000, 0x00800000):
+        random = struct.pack(">QI", 1, length)
+        template = struct.pack(">QQI", 1, 1, 4) + struct.pack(">II", 0, length) * 4
+        many = struct.pack(">QI", 1, length)
+        for call, signature, data in (
+            (C_GENERATE_RANDOM, b"ufy", random),
+            (C_GET_ATTRIBUTE_VALUE, b"uufA", template),
+            (C_FIND_OBJECTS_INIT, b"uaA", many),
+        ):
+            answered += request(peer, call, signature, data) != b""
+    print(f"closed={closed} answered={answered}")
+
+
 def handed_over(program, *arguments):
     """Becomes the program with a listening socket as systemd.socket(5) hands it over."""
     listener = socket.socket(socket.AF_UNIX)
@@ -107,6 +144,7 @@ CASES = {
     "half": half,
     "admitted": admitted,
     "noise": noise,
+    "gigabytes": gigabytes,
     "handed-over": handed_over,
 }
 

@@ -129,6 +129,18 @@ teardown() {
     [ "$(state pid)" -eq "$tokend_pid" ]
 }
 
+@test "messages that ask for gigabytes get none" {
+    [ -z "$VARIANT" ] || return 0 # sanitizers have a malloc of their own
+    serve
+    run -0 peer gigabytes
+    [ "$output" = "closed=4 answered=9" ]
+    [ "$(awk '/^VmHWM/ { print $2 }' "/proc/$tokend_pid/status")" -lt 40000 ]
+    grep -q ' message_too_large uid=' "$work/tokend.out"
+    read_public
+    sign other
+    [ "$(state pid)" -eq "$tokend_pid" ]
+}
+
 @test "a connection too many is closed, with a line in the audit" {
     serve --max-clients 8
     run -0 peer admitted 12
