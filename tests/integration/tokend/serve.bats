@@ -124,6 +124,7 @@ teardown() {
     serve
     peer noise 1
     peer noise 2
+    until_true 20 peer_is_admitted # its 400 connections are gone
     read_public
     sign other
     [ "$(state pid)" -eq "$tokend_pid" ]
