@@ -138,6 +138,14 @@ static tlm_result read_info(tlm_token *token, void *context, tlm_error *error)
     return TLM_OK;
 }
 
+/* PKCS#11 v2.40 section 3.2 has blanks; tpm2-pkcs11 pads the model with zeros. */
+static void pad_with_blanks(CK_UTF8CHAR *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        text[i] = text[i] != '\0' ? text[i] : ' ';
+    }
+}
+
 CK_RV tlm_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 {
     tlm_client *client = NULL;
@@ -169,6 +177,10 @@ CK_RV tlm_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
     own.ulSessionCount = client->session_count;
     own.ulRwSessionCount = writable;
     memset(own.utcTime, ' ', sizeof own.utcTime);
+    pad_with_blanks(own.label, sizeof own.label);
+    pad_with_blanks(own.manufacturerID, sizeof own.manufacturerID);
+    pad_with_blanks(own.model, sizeof own.model);
+    pad_with_blanks(own.serialNumber, sizeof own.serialNumber);
     *info = own;
     return CKR_OK;
 }

@@ -57,6 +57,7 @@ teardown() {
     serve
     p11tool --provider "$client" --list-tokens 3>&- > "$work/tokens"
     grep -q 'Label: tlm' "$work/tokens"
+    run ! grep -q '%00' "$work/tokens" # padded with blanks, as the standard has it
     p11tool --provider "$client" --list-all-certs 'pkcs11:token=tlm' 3>&- > "$work/certs"
     [ "$(grep -c 'Type: X.509 Certificate' "$work/certs")" -eq 2 ]
     p11tool --provider "$client" --export 'pkcs11:token=tlm;object=tlm-attest;type=cert' 3>&- |
