@@ -188,6 +188,39 @@ bool tlm_backend_changed(const tlm_backend_source *source)
 }
 
 /*
+ * A tlm-tokend that was killed leaves its objects in a TPM behind a bare socket, which has no
+ * resource manager to free them. We are the token's one owner, so what fills the slots now is that.
+ */
+static tlm_result unseal(const tlm_backend_source *source, tlm_tpm *tpm, tlm_store_secrets *secrets,
+                         tlm_error *error)
+{
+    tlm_result result = tlm_secrets_open(&source->store, tpm, secrets, error);
+    if (result == TLM_ERR_NO_SPACE) {
+        tlm_log(TLM_LOG_INFO, "leftovers_flushed", "tcti=%s", source->interface->conf);
+        tlm_tpm_flush_leftovers(tpm);
+        result = tlm_secrets_open(&source->store, tpm, secrets, error);
+    }
+    return result;
+}
+
+/* The same where the slots sufficed to unseal and not to log in; the next attempt has them. */
+static void free_slots(const tlm_backend_source *source, const tlm_error *error)
+{
+    bool full = error->domain == TLM_DOMAIN_PKCS11 &&
+                (error->native == CKR_GENERAL_ERROR || error->native == CKR_DEVICE_MEMORY);
+    tlm_tcti_list list = {0};
+    const tlm_tcti *used = NULL;
+    tlm_tpm *tpm = NULL;
+    if (full && source->store.backend == TLM_BACKEND_TPM &&
+        tlm_tpm_open(source->settings, &list, &used, &tpm, NULL) == TLM_OK) {
+        tlm_log(TLM_LOG_INFO, "leftovers_flushed", "tcti=%s", used->conf);
+        tlm_tpm_flush_leftovers(tpm);
+    }
+    tlm_tpm_close(&tpm);
+    tlm_tcti_list_clear(&list);
+}
+
+/*
  * A TPM is asked before its module is loaded: modules do not tell one that is away, or in lockout,
  * from other troubles. Sealed secrets need it, too.
  */
@@ -209,7 +242,7 @@ static tlm_result open_secrets(const tlm_backend_source *source, tlm_store_secre
         result = tlm_pin_source_check(&facts, error);
     }
     if (result == TLM_OK) {
-        result = tlm_secrets_open(&source->store, tpm, secrets, error);
+        result = unseal(source, tpm, secrets, error);
     }
     tlm_tpm_close(&tpm);
     tlm_tcti_list_clear(&list);
@@ -273,6 +306,9 @@ tlm_result tlm_backend_open(tlm_backend_source *source, tlm_token **token, tlm_e
     }
     if (result == TLM_OK) {
         result = tlm_token_open(&config, token, error);
+        if (result != TLM_OK && !source->direct) {
+            free_slots(source, error);
+        }
     }
     if (result == TLM_OK) {
         tlm_token_info info;
