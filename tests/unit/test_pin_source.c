@@ -43,15 +43,15 @@ static void a_pin_file_ends_before_its_line_end(void **state)
     tlm_error error = {0};
     put_file(in_directory(state, "pin", path), "1234\r\n");
     assert_int_equal(chmod(path, 0600), 0);
-    assert_int_equal(tlm_pin_source_read(path, &pin, &error), TLM_OK);
+    assert_int_equal(tlm_pin_from_file(path, &pin, &error), TLM_OK);
     assert_int_equal(tlm_secret_size(pin), 4);
     assert_memory_equal(tlm_secret_bytes(pin), "1234", 4);
     tlm_secret_free(&pin);
     put_file(path, "\n");
-    assert_int_equal(tlm_pin_source_read(path, &pin, &error), TLM_ERR_FORMAT);
+    assert_int_equal(tlm_pin_from_file(path, &pin, &error), TLM_ERR_FORMAT);
     assert_non_null(strstr(error.message, "has no PIN"));
     assert_int_equal(chmod(path, 0644), 0);
-    assert_int_equal(tlm_pin_source_read(path, &pin, &error), TLM_ERR_PERMISSION);
+    assert_int_equal(tlm_pin_from_file(path, &pin, &error), TLM_ERR_PERMISSION);
     assert_null(pin);
 }
 

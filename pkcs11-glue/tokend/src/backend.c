@@ -297,7 +297,7 @@ tlm_result tlm_backend_open(tlm_backend_source *source, tlm_token **token, tlm_e
         config.uri = is_set(settings->pkcs11_token) ? settings->pkcs11_token : "pkcs11:";
         tlm_secret_free(&source->pin.pin);
         if (is_set(settings->pkcs11_pin_file)) {
-            result = tlm_pin_source_read(settings->pkcs11_pin_file, &source->pin.pin, error);
+            result = tlm_pin_from_file(settings->pkcs11_pin_file, &source->pin.pin, error);
         }
     } else {
         result = load_store(source, error);

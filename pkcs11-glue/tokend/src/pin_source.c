@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pin_source.h"
 
-#include <tlm/file.h>
 #include <tlm/tcti.h>
-
-#define PIN_MAX 256U
 
 tlm_result tlm_pin_source_check(const tlm_tpm_facts *facts, tlm_error *error)
 {
@@ -54,26 +51,4 @@ tlm_result tlm_pin_source_give(void *context, tlm_secret **pin, tlm_error *error
         return TLM_OK;
     }
     return tlm_secret_from(tlm_secret_bytes(source->pin), tlm_secret_size(source->pin), pin, error);
-}
-
-tlm_result tlm_pin_source_read(const char *path, tlm_secret **pin, tlm_error *error)
-{
-    tlm_secret *read = NULL;
-    tlm_result result = tlm_file_read_secret(path, PIN_MAX, &read, error);
-    if (result != TLM_OK) {
-        return result;
-    }
-    size_t size = tlm_secret_size(read);
-    const unsigned char *text = tlm_secret_bytes(read);
-    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r')) {
-        size--;
-    }
-    if (size == 0) {
-        tlm_secret_free(&read);
-        return tlm_error_set(error, TLM_ERR_FORMAT, "Write the PIN into it.",
-                             "the PIN file %s has no PIN", path);
-    }
-    tlm_secret_shrink(read, size);
-    *pin = read;
-    return TLM_OK;
 }

@@ -32,8 +32,4 @@ tlm_result tlm_pin_source_give(void *context, tlm_secret **pin, tlm_error *error
 /* TLM_ERR_LOCKED where the facts say so. */
 TLM_CHECKED tlm_result tlm_pin_source_check(const tlm_tpm_facts *facts, tlm_error *error);
 
-/* Reads the operator's PIN file of a direct module; a line end at its end is not part of the PIN.
- */
-TLM_CHECKED tlm_result tlm_pin_source_read(const char *path, tlm_secret **pin, tlm_error *error);
-
 #endif
