@@ -39,6 +39,19 @@ static const struct {
     [TLM_ERR_PROCESS] = {"process", "a child process failed"},
     [TLM_ERR_TIMEOUT] = {"timeout", "the deadline passed"},
     [TLM_ERR_BUSY] = {"busy", "somebody else holds what is needed"},
+    [TLM_ERR_UNTRUSTED] = {"untrusted", "no trusted key signed it"},
+    [TLM_ERR_EXPIRED] = {"expired", "its time is over"},
+    [TLM_ERR_NOT_YET] = {"not-yet-valid", "its time has not begun"},
+    [TLM_ERR_REVOKED] = {"revoked", "its vendor took it back"},
+    [TLM_ERR_REPLAYED] = {"replayed", "a newer revision is in force"},
+    [TLM_ERR_CONFLICT] = {"conflict", "it contradicts what is there"},
+    [TLM_ERR_UNLICENSED] = {"unlicensed", "no license in force has this feature"},
+    [TLM_ERR_SEATS] = {"seats-exhausted", "every seat is taken"},
+    [TLM_ERR_EXHAUSTED] = {"exhausted", "it is used up"},
+    [TLM_ERR_NOT_LOCAL] = {"not-local", "only programs of this host may use it"},
+    [TLM_ERR_ROLLBACK] = {"rollback", "the state is older than what was seen before"},
+    [TLM_ERR_UNAUTHORIZED] = {"unauthorized", "who asks is not known"},
+    [TLM_ERR_RATE] = {"too-many-requests", "the peer asks too often"},
 };
 
 static int known(tlm_result result)

@@ -7,7 +7,7 @@
 
 #include <tlm/key.h>
 
-#include "../../licensing/src/jwe_private.h"
+#include "../../licensing/formats/src/jwe_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

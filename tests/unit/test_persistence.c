@@ -5,7 +5,7 @@
 
 #include <tlm/vault.h>
 
-#include "../../licensing/src/text_private.h"
+#include "../../licensing/formats/src/text_private.h"
 
 static EVP_PKEY *key;
 static EVP_PKEY *other;

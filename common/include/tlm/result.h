@@ -51,6 +51,19 @@ typedef enum tlm_result {
     TLM_ERR_PROCESS,           /* a child process failed */
     TLM_ERR_TIMEOUT,           /* the deadline passed */
     TLM_ERR_BUSY,              /* somebody else holds what is needed */
+    TLM_ERR_UNTRUSTED,         /* no trusted key has this key id, or it is for another use */
+    TLM_ERR_EXPIRED,           /* its time is over */
+    TLM_ERR_NOT_YET,           /* its time has not begun */
+    TLM_ERR_REVOKED,           /* its vendor took it back */
+    TLM_ERR_REPLAYED,          /* an older revision than the one that is in force */
+    TLM_ERR_CONFLICT,          /* it contradicts what is there or what was asked before */
+    TLM_ERR_UNLICENSED,        /* no license that is in force has this feature */
+    TLM_ERR_SEATS,             /* every seat is taken */
+    TLM_ERR_EXHAUSTED,         /* the counter, the tokens, the time or the list is used up */
+    TLM_ERR_NOT_LOCAL,         /* a stand-alone feature was asked for from another host */
+    TLM_ERR_ROLLBACK,          /* the state is older than what the token or the clock has seen */
+    TLM_ERR_UNAUTHORIZED,      /* the request says nothing, or something wrong, of who asks */
+    TLM_ERR_RATE,              /* the peer asks too often */
     TLM_RESULT_COUNT
 } tlm_result;
 
