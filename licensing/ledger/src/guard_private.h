@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TLM_LEDGER_GUARD_PRIVATE_H
+#define TLM_LEDGER_GUARD_PRIVATE_H
+
+/*
+ * Whether the ledger is as new as it should be, and the clock not older than it was.
+ *
+ * Three ties: the highest wall clock that was ever seen (each transaction keeps it), the steady
+ * clock beside it while the program runs, and the token's counter and clock at checkpoints. The
+ * counter can only be read by counting, so a reading has two steps: an intent is committed, the
+ * counter is read, the reading is committed. A ledger that was put back has a number that is too
+ * small by more than its open intents explain.
+ *
+ *     before the counter is read:   tlm_guard_intent(guard, db, &error)
+ *     after it:                     tlm_guard_checkpoint(guard, db, &reading, now, &error)
+ *     in each transaction:          tlm_guard_observe(guard, db, wall, steady, &error)
+ *     before something is granted:  tlm_guard_permit(guard, timed, &error)
+ *
+ * Everything is of the writer's thread, inside its transaction; after a rollback the writer loads
+ * the guard again.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+#include <sqlite3.h>
+
+#include <tlm/ledger.h>
+
+typedef enum tlm_guard_state {
+    TLM_GUARD_OK = 0,
+    TLM_GUARD_CLOCK_BACK,     /* "clock-back": the clock is behind what was seen */
+    TLM_GUARD_ROLLED_BACK,    /* "rolled-back": the counter has gone on without this ledger */
+    TLM_GUARD_COUNTER_LOST,   /* "counter-lost": the token's counter is below ours, or is gone */
+    TLM_GUARD_REPLACED,       /* "replaced": the file was exchanged while it was open */
+    TLM_GUARD_LEDGER_MISSING, /* "ledger-missing": one was noted, and there was none */
+    TLM_GUARD_STATE_COUNT
+} tlm_guard_state;
+
+typedef struct tlm_guard {
+    tlm_guard_state state; /* the first that was found and not yet accepted */
+    int64_t since;         /* when it was found */
+    char detail[256];      /* with the numbers */
+    int64_t tolerance;     /* milliseconds */
+    tlm_rollback_policy policy;
+
+    int64_t high_water; /* highest wall clock seen; in the ledger */
+    int64_t last_wall;  /* of the previous observation of this process; 0: none yet */
+    int64_t last_steady;
+
+    bool has_counter; /* there was a reading */
+    bool tamper_proof;
+    uint64_t counter;
+    unsigned intents; /* readings that may have happened without being committed */
+    bool has_clock;
+    tlm_token_clock clock; /* of the last checkpoint, and the wall clock beside it */
+    int64_t clock_wall;
+    bool checked; /* a checkpoint was made in this process */
+} tlm_guard;
+
+/* Tables of the guard, for the ledger's schema. */
+extern const char tlm_guard_schema[];
+
+/* Reads what the ledger has, or makes the row of a new one. `missing`: in the state for that. */
+TLM_CHECKED tlm_result tlm_guard_load(tlm_guard *guard, sqlite3 *db,
+                                      const tlm_ledger_limits *limits, bool missing, int64_t wall,
+                                      tlm_error *error);
+
+/* Looks at the clocks; keeps the high-water mark. Finding the clock set back is a state and an
+ * audit entry, not an error. A clock that is right again leaves "clock-back" by itself. */
+TLM_CHECKED tlm_result tlm_guard_observe(tlm_guard *guard, sqlite3 *db, int64_t wall,
+                                         int64_t steady, tlm_error *error);
+
+TLM_CHECKED tlm_result tlm_guard_intent(tlm_guard *guard, sqlite3 *db, tlm_error *error);
+TLM_CHECKED tlm_result tlm_guard_checkpoint(tlm_guard *guard, sqlite3 *db,
+                                            const tlm_checkpoint *reading, int64_t wall,
+                                            tlm_error *error);
+
+/* The file of the open ledger is another one than `path` names now. */
+TLM_CHECKED tlm_result tlm_guard_replaced(tlm_guard *guard, sqlite3 *db, int64_t wall,
+                                          tlm_error *error);
+
+/* An administrator takes the state as it is: the marks begin anew from now. */
+TLM_CHECKED tlm_result tlm_guard_accept(tlm_guard *guard, sqlite3 *db, int64_t wall, int64_t steady,
+                                        const char *reason, const char *peer, tlm_error *error);
+
+/*
+ * TLM_ERR_ROLLBACK with state and remedy where the policy forbids a grant: `consumable` says that
+ * the feature is timed (by its model or its license's end) or used up.
+ */
+TLM_CHECKED tlm_result tlm_guard_permit(const tlm_guard *guard, bool consumable, tlm_error *error);
+
+const char *tlm_guard_state_name(tlm_guard_state state);
+
+/* Members state, since, message, hint, policy, counter, clock of GET /api/v1/state. New reference;
+ * NULL without memory. */
+json_t *tlm_guard_json(const tlm_guard *guard);
+
+#endif
