@@ -15,7 +15,8 @@
 #define KID_SIZE 43U /* a thumbprint in base64url */
 #define CTY "JWT"
 /* What base64url makes the largest package of, without what else is in one. */
-#define PLAIN_MAX (TLM_PACKAGE_MAX / 4 * 3)
+#define PLAIN_MAX 786432U
+_Static_assert(PLAIN_MAX == TLM_PACKAGE_MAX / 4 * 3, "four digits hold three bytes");
 
 static tlm_result check_kid(const char *kid, tlm_error *error)
 {
