@@ -149,6 +149,14 @@ static void reads_in_pages(void **state)
     assert_int_equal(json_array_size(json_object_get(answer, "entries")), 0);
     assert_int_equal(json_integer_value(json_object_get(answer, "last")), 5);
     json_decref(answer);
+    answer = read_log(*state, -1, 2); /* the newest one */
+    entries = json_object_get(answer, "entries");
+    assert_int_equal(json_array_size(entries), 1);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(entries, 0), "seq")), 5);
+    json_decref(answer);
+    answer = read_log(*state, INT64_MIN, 9);
+    assert_int_equal(json_array_size(json_object_get(answer, "entries")), 5);
+    json_decref(answer);
     answer = read_log(*state, 0, -1);
     assert_int_equal(json_array_size(json_object_get(answer, "entries")), 0);
     json_decref(answer);
