@@ -10,7 +10,7 @@
 #include <tlm/ledger.h>
 
 #include "statement_fixture.h"
-#include "warden_private.h"
+#include "../../licensing/src/warden_private.h"
 
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
