@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <tlm/log.h>
+
 #include "audit_private.h"
 #include "guard_store.h"
 
@@ -48,6 +50,9 @@ static tlm_result note(tlm_guard *guard, sqlite3 *db, tlm_guard_state found, int
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL,
                              "no memory for an entry of the audit log");
     }
+    tlm_log(found == TLM_GUARD_OK ? TLM_LOG_INFO : TLM_LOG_WARNING, "ledger_state",
+            "state=%s was=%s detail=\"%s\"", tlm_guard_state_name(found),
+            tlm_guard_state_name(guard->state), detail);
     return tlm_audit_append(db, wall, "state", members, error);
 }
 
