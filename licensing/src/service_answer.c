@@ -232,10 +232,9 @@ static int say_state(json_t *to, const tlm_job *job)
 
 json_t *tlm_service_statement(const tlm_job *job)
 {
-    static int (*const say[TLM_CALL_COUNT])(json_t *to, const tlm_job *job) = {
-        [TLM_CALL_ACQUIRE] = say_lease, [TLM_CALL_RENEW] = say_lease,
-        [TLM_CALL_CHECK] = say_check,   [TLM_CALL_USE] = say_use,
-        [TLM_CALL_ATTEST] = say_state,
+    static int (*const say[TLM_CALL_COUNT])(json_t * to, const tlm_job *job) = {
+        [TLM_CALL_ACQUIRE] = say_lease, [TLM_CALL_RENEW] = say_lease,  [TLM_CALL_CHECK] = say_check,
+        [TLM_CALL_USE] = say_use,       [TLM_CALL_ATTEST] = say_state,
     };
     json_t *made = json_object();
     if (made == NULL || say[job->call->op] == NULL || say[job->call->op](made, job) != 0 ||

@@ -71,16 +71,14 @@ static tlm_result check_number(const member *is, const json_t *value, tlm_error 
         return wrong(error, is, "not a whole number");
     }
     if (json_integer_value(value) < is->min || json_integer_value(value) > is->max) {
-        return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL,
-                             "the member \"%s\" is %lld, not %lld to %lld", is->name,
-                             (long long)json_integer_value(value), (long long)is->min,
-                             (long long)is->max);
+        return tlm_error_set(
+            error, TLM_ERR_ARGUMENT, NULL, "the member \"%s\" is %lld, not %lld to %lld", is->name,
+            (long long)json_integer_value(value), (long long)is->min, (long long)is->max);
     }
     return TLM_OK;
 }
 
-static tlm_result take_number(const member *is, const json_t *value, tlm_job *job,
-                              tlm_error *error)
+static tlm_result take_number(const member *is, const json_t *value, tlm_job *job, tlm_error *error)
 {
     tlm_result result = check_number(is, value, error);
     if (result == TLM_OK) {
@@ -131,15 +129,13 @@ static tlm_result take_force(const member *is, const json_t *value, tlm_job *job
     return TLM_OK;
 }
 
-static tlm_result take_action(const member *is, const json_t *value, tlm_job *job,
-                              tlm_error *error)
+static tlm_result take_action(const member *is, const json_t *value, tlm_job *job, tlm_error *error)
 {
     const char *text = json_string_value(value);
-    bool take = text != NULL && strcmp(text, "take") == 0;
+    bool takes = text != NULL && strcmp(text, "take") == 0;
     job->request.ask.give_back = text != NULL && strcmp(text, "return") == 0;
-    return take || job->request.ask.give_back
-               ? TLM_OK
-               : wrong(error, is, "neither \"take\" nor \"return\"");
+    return takes || job->request.ask.give_back ? TLM_OK
+                                              : wrong(error, is, "neither \"take\" nor \"return\"");
 }
 
 /* ---- members of an object ---- */

@@ -3,19 +3,26 @@
 
 #include <stdlib.h>
 
-tlm_job *tlm_job_take(tlm_licensing *service, tlm_call *call)
+/* The last thing that is done for a call; who stops the service waits for it. */
+static void answer(tlm_licensing *service, tlm_call *call)
+{
+    call->done(call);
+    (void)pthread_mutex_lock(&service->lock);
+    service->jobs--;
+    (void)pthread_cond_broadcast(&service->wake);
+    (void)pthread_mutex_unlock(&service->lock);
+}
+
+tlm_job *tlm_job_new(tlm_licensing *service, tlm_call *call)
 {
     tlm_job *job = calloc(1, sizeof *job);
     if (job == NULL) {
         (void)tlm_error_set(&call->error, TLM_ERR_MEMORY, NULL, "no memory for a request");
-        call->done(call);
+        answer(service, call);
         return NULL;
     }
     job->service = service;
     job->call = call;
-    (void)pthread_mutex_lock(&service->lock);
-    service->jobs++;
-    (void)pthread_mutex_unlock(&service->lock);
     return job;
 }
 
@@ -30,11 +37,7 @@ void tlm_job_finish(tlm_job *job)
     tlm_package_free(&job->package);
     tlm_revocation_free(&job->list);
     free(job);
-    call->done(call);
-    (void)pthread_mutex_lock(&service->lock);
-    service->jobs--;
-    (void)pthread_cond_broadcast(&service->wake);
-    (void)pthread_mutex_unlock(&service->lock);
+    answer(service, call);
 }
 
 void tlm_job_fail(tlm_job *job, const tlm_error *error)

@@ -58,6 +58,14 @@ typedef enum tlm_service_phase {
     TLM_SERVICE_READY
 } tlm_service_phase;
 
+/* What the token counts with. */
+typedef enum tlm_counter_kind {
+    TLM_COUNTER_UNKNOWN = 0, /* it was not asked yet */
+    TLM_COUNTER_NONE,
+    TLM_COUNTER_FILE, /* as good as the files beside it */
+    TLM_COUNTER_TPM
+} tlm_counter_kind;
+
 struct tlm_licensing {
     char *persistence_dir;
     char *ledger_dir;
@@ -68,6 +76,7 @@ struct tlm_licensing {
     void (*changed)(void *context);
     void *context;
 
+    _Atomic tlm_counter_kind counter;
     tlm_keyring *ring;
     tlm_prover *prover;
     pthread_t worker;
@@ -91,6 +100,11 @@ struct tlm_licensing {
     /* Of the worker alone. */
     bool keys_open;
     bool note_due; /* the ledger's id is not in the vault yet */
+
+    /* Written before the warden starts, and then of its thread. */
+    tlm_fingerprint_type type;
+    char fingerprint[65];
+    tlm_fingerprint seen; /* the fallback of its last look */
 };
 
 /* ---- service.c ---- */
@@ -107,8 +121,9 @@ void tlm_service_refuse(tlm_licensing *service, tlm_call *call);
 
 /* ---- service_job.c ---- */
 
-/* NULL without memory, or where the service takes none; the call is answered then. */
-tlm_job *tlm_job_take(tlm_licensing *service, tlm_call *call);
+/* For a call that was counted among the service's jobs. NULL without memory; it is answered then.
+ */
+tlm_job *tlm_job_new(tlm_licensing *service, tlm_call *call);
 
 /* Ledger, statement and answer; the job is the ledger's from now on. */
 void tlm_job_submit(tlm_job *job);

@@ -54,8 +54,9 @@ tlm_result tlm_service_borrower(const json_t *jwk, char jkt[44], tlm_error *erro
     }
     const char *alg = tlm_jws_algorithm_of(key);
     if (alg == NULL || strcmp(alg, "ES256") != 0) {
-        result = tlm_error_set(error, TLM_ERR_ARGUMENT, "Make one: openssl ecparam -name "
-                                                        "prime256v1 -genkey",
+        result = tlm_error_set(error, TLM_ERR_ARGUMENT,
+                               "Make one: openssl ecparam -name "
+                               "prime256v1 -genkey",
                                "borrow.key is not a P-256 key");
     } else if (!thumbprint_text(key, jkt)) {
         result = no_memory(error);
@@ -106,8 +107,7 @@ static bool open_curve(curve *on, const unsigned char *signature, const unsigned
         return false;
     }
     BIGNUM *inverse = BN_mod_inverse(NULL, on->r, order, on->numbers);
-    bool done = inverse != NULL &&
-                BN_mod_mul(on->s, on->s, inverse, order, on->numbers) == 1 &&
+    bool done = inverse != NULL && BN_mod_mul(on->s, on->s, inverse, order, on->numbers) == 1 &&
                 BN_mod_mul(on->e, on->e, inverse, order, on->numbers) == 1 &&
                 BN_sub(on->e, order, on->e) == 1;
     BN_free(inverse);
