@@ -50,6 +50,7 @@ static void release(tlm_licensing *service)
 {
     tlm_keyring_stop(&service->ring);
     tlm_trust_box_release(&service->trust);
+    json_decref(service->told);
     tlm_view_forget(&service->news);
     tlm_view_forget(&service->known);
     tlm_fingerprint_clear(&service->seen);

@@ -134,8 +134,9 @@ static tlm_result take_action(const member *is, const json_t *value, tlm_job *jo
     const char *text = json_string_value(value);
     bool takes = text != NULL && strcmp(text, "take") == 0;
     job->request.ask.give_back = text != NULL && strcmp(text, "return") == 0;
-    return takes || job->request.ask.give_back ? TLM_OK
-                                              : wrong(error, is, "neither \"take\" nor \"return\"");
+    return takes || job->request.ask.give_back
+               ? TLM_OK
+               : wrong(error, is, "neither \"take\" nor \"return\"");
 }
 
 /* ---- members of an object ---- */
