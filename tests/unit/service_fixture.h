@@ -212,8 +212,7 @@ tlm_result __wrap_tlm_host_keys_look(tlm_host_keys *keys, tlm_fingerprint *fallb
                                      tlm_error *error)
 {
     (void)keys;
-    (void)fallback;
-    return tlm_error_set(error, TLM_ERR_UNSUPPORTED, NULL, "no components");
+    return tlm_fingerprint_fallback(token.srk, NULL, 0, fallback, error);
 }
 
 tlm_result __wrap_tlm_host_keys_ledger(tlm_host_keys *keys, char id[37], tlm_error *error)
