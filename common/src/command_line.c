@@ -184,6 +184,15 @@ static bool is_operand(const char *word)
     return word[0] != '-' || word[1] == '\0';
 }
 
+static tlm_result too_many(const tlm_command_line *line, const tlm_command_row *command,
+                           const char *word, tlm_error *error)
+{
+    (void)tlm_error_set(error, TLM_ERR_SETTING, NULL, "%s takes one %s, and '%s' is one more",
+                        command->name, command->operand, word);
+    tlm_error_set_hint(error, "see: %s help %s", line->program, command->name);
+    return TLM_ERR_SETTING;
+}
+
 static tlm_result parse_words(const tlm_command_line *line, const tlm_command_row *command,
                               char *const words[], void *options, tlm_error *error)
 {
@@ -196,9 +205,12 @@ static tlm_result parse_words(const tlm_command_line *line, const tlm_command_ro
             continue;
         }
         tlm_result result = TLM_OK;
-        if (room > 0 && (only_operands || is_operand(*word))) {
+        bool operand = command->operand != NULL && (only_operands || is_operand(*word));
+        if (operand && room > 0) {
             room--;
             result = store(&operands, *word, options, error);
+        } else if (operand) {
+            result = too_many(line, command, *word, error);
         } else if (only_operands) {
             result = unknown_option(line, *word, command->name, error);
         } else {

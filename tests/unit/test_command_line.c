@@ -145,8 +145,8 @@ static void refuses_what_is_no_word_of_the_tables(void **state)
             "see: tool help none");
     refused((const char *const[]){"none", "--", "x", NULL}, "none has no option 'x'",
             "see: tool help none");
-    refused((const char *const[]){"show", "x", "y", NULL}, "show has no option 'y'",
-            "see: tool help show");
+    refused((const char *const[]){"show", "x", "y", NULL},
+            "show takes one FILE, and 'y' is one more", "see: tool help show");
 }
 
 static char *printed(void (*print)(FILE *stream))

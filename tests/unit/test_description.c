@@ -176,9 +176,9 @@ static void says_what_is_wrong_and_where(void **state)
             "f, line 7, column 60: notAfter is not after notBefore");
     refused(HEAD FEATURE, "f, line 1, column 1: binding: the host is not known");
     refused(HEAD "binding: {type: tpm}\n" FEATURE,
-            "f, line 4, column 16: binding: the host is not known");
+            "f, line 4, column 17: binding: the host is not known");
     refused(HEAD "binding: {type: tpm, fingerprint: " PRINT ", minComponents: 2}\n" FEATURE,
-            "f, line 4, column 16: binding.type is not fallback");
+            "f, line 4, column 17: binding.type is not fallback");
 }
 
 static void bounds_the_memory(void **state)

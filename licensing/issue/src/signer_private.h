@@ -15,6 +15,7 @@ struct tlm_signer {
     tlm_secret *pin;  /* read from a descriptor, which gives it once */
     const char *pin_file;
     bool pin_pad;
+    tlm_error pin_error; /* why the passphrase of a PEM file could not be read */
     const char *alg;
     char *kid;
 };

@@ -144,7 +144,7 @@ static int passphrase(char *buffer, int size, int writing, void *context)
     tlm_secret *pin = NULL;
     tlm_signer *signer = context;
     bool given = signer->pin != NULL || signer->pin_file != NULL;
-    if (!given || tlm_signer_pin(signer, &pin, NULL) != TLM_OK || pin == NULL) {
+    if (!given || tlm_signer_pin(signer, &pin, &signer->pin_error) != TLM_OK || pin == NULL) {
         return -1;
     }
     int length = (int)tlm_secret_size(pin);
@@ -188,6 +188,11 @@ static tlm_result read_private(tlm_signer *signer, const char *path, tlm_error *
     }
     signer->file = parse_pem(signer, tlm_secret_bytes(text), tlm_secret_size(text), true);
     tlm_secret_free(&text);
+    if (signer->file == NULL && signer->pin_error.result != TLM_OK) {
+        /* The PIN file is what is wrong. */
+        return tlm_error_set(error, signer->pin_error.result, signer->pin_error.hint, "%s",
+                             signer->pin_error.message);
+    }
     return signer->file != NULL ? TLM_OK : no_key(path, "private key", error);
 }
 
