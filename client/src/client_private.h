@@ -122,6 +122,10 @@ TLM_CLIENT_CHECKED tlm_client_result tlm_lease_request(tlm_client *client,
                                                        const tlm_client_ask *ask, const char *lease,
                                                        tlm_client_grant *grant,
                                                        tlm_client_error *error);
+/* A new lease, queued for as long as `ask` says; `sent` (may be NULL) is when the request was. */
+TLM_CLIENT_CHECKED tlm_client_result tlm_lease_obtain(tlm_client *client, const tlm_client_ask *ask,
+                                                      tlm_client_grant *grant, int64_t *sent,
+                                                      tlm_client_error *error);
 void tlm_lease_free(tlm_client_lease *lease);
 /* The level of a lease at a moment of the steady clock. With the client's lock held. */
 tlm_client_level tlm_lease_level_at(const tlm_client_lease *lease, int64_t now);

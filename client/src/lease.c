@@ -139,25 +139,24 @@ static bool wait_turn(const tlm_client *client, unsigned retry_after, int64_t de
     return !atomic_load(&client->stopping);
 }
 
-static tlm_client_result obtain(tlm_client *client, tlm_client_lease *lease, unsigned wait,
-                                tlm_client_error *error)
+tlm_client_result tlm_lease_obtain(tlm_client *client, const tlm_client_ask *ask,
+                                   tlm_client_grant *grant, int64_t *sent, tlm_client_error *error)
 {
-    int64_t deadline = tlm_steady_now() + (int64_t)wait * 1000;
+    int64_t deadline = tlm_steady_now() + (int64_t)ask->wait * 1000;
     for (;;) {
-        tlm_client_grant grant = {0};
         tlm_client_error trouble = {0};
-        int64_t sent = tlm_steady_now();
-        tlm_client_result result = tlm_lease_request(client, &lease->ask, NULL, &grant, &trouble);
-        if (result == TLM_CLIENT_OK) {
-            tlm_lease_renewed(lease, &grant, sent);
-        }
-        tlm_client_grant_clear(&grant);
+        int64_t begun = tlm_steady_now();
+        tlm_client_result result = tlm_lease_request(client, ask, NULL, grant, &trouble);
         if (result != TLM_CLIENT_SEATS || !wait_turn(client, trouble.retry_after, deadline)) {
             if (error != NULL) {
                 *error = trouble;
             }
+            if (sent != NULL) {
+                *sent = begun;
+            }
             return result;
         }
+        tlm_client_grant_clear(grant);
     }
 }
 
@@ -201,11 +200,15 @@ tlm_client_result tlm_client_acquire(tlm_client *client, const tlm_client_ask *a
     if (made == NULL) {
         return tlm_trouble_memory(error);
     }
-    result = obtain(client, made, ask->wait, error);
+    tlm_client_grant grant = {0};
+    int64_t sent = 0;
+    result = tlm_lease_obtain(client, ask, &grant, &sent, error);
     if (result != TLM_CLIENT_OK) {
+        tlm_client_grant_clear(&grant);
         tlm_lease_free(made);
         return result;
     }
+    tlm_lease_renewed(made, &grant, sent);
     (void)pthread_mutex_lock(&client->lock);
     second = holds(client, ask->feature); /* another thread's, and then the same lease */
     if (!second) {
