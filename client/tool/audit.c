@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <tlm/audit.h>
 
@@ -152,6 +153,9 @@ int tlm_tool_audit_export(const tlm_tool_options *options)
     if (stream != NULL && stream != stdout && fclose(stream) != 0 && result == TLM_CLIENT_OK) {
         result = tlm_trouble(&error, TLM_CLIENT_FAILED, "io", NULL, "writing %s did not succeed",
                              options->out);
+    }
+    if (result != TLM_CLIENT_OK && stream != NULL && stream != stdout) {
+        (void)unlink(options->out); /* half a log is none */
     }
     tlm_client_free(&client);
     return result == TLM_CLIENT_OK ? TLM_EXIT_DONE : tlm_tool_failure(&error);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
-#include <string.h>
 
+#include "client_private.h"
+#include "options_private.h"
 #include "tool.h"
 
 int tlm_tool_version(const tlm_tool_options *options)
@@ -14,16 +15,15 @@ int tlm_tool_version(const tlm_tool_options *options)
 int tlm_tool_help(const tlm_tool_options *options)
 {
     const tlm_tool_command *command = NULL;
-    if (options->word != NULL) {
-        tlm_tool_options named;
-        char *word = NULL;
-        (void)memcpy(&word, &options->word, sizeof word); /* only read */
-        char *const words[] = {word, NULL};
-        tlm_client_error error;
-        if (tlm_tool_parse(words, &named, &error) != TLM_CLIENT_OK) {
+    if (options->words != NULL && options->words[0] != NULL) {
+        size_t used = 0;
+        command = tlm_tool_find(options->words, &used);
+        if (command == NULL) {
+            tlm_client_error error;
+            (void)tlm_trouble(&error, TLM_CLIENT_ARGUMENT, "setting", "see: tlm help",
+                              "there is no subcommand '%s'", options->words[0]);
             return tlm_tool_failure(&error);
         }
-        command = named.command;
     }
     tlm_tool_print_help(command, stdout);
     return TLM_EXIT_DONE;

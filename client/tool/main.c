@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <signal.h>
+#include <locale.h>
 #include <string.h>
 
 #include "tool.h"
@@ -8,7 +8,7 @@ int main(int argc, char **argv)
 {
     tlm_client_error error;
     tlm_tool_options options;
-    (void)signal(SIGPIPE, SIG_IGN);
+    (void)setlocale(LC_CTYPE, ""); /* texts of licenses are UTF-8 */
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         tlm_tool_print_help(NULL, stdout);
         return TLM_EXIT_DONE;

@@ -91,8 +91,7 @@ size_t tlm_tool_group(const char *name)
     return blank != NULL ? (size_t)(blank - name) : 0;
 }
 
-/* The row that one or two words name; `used` is how many. */
-static const tlm_tool_command *find_command(char *const words[], size_t *used)
+const tlm_tool_command *tlm_tool_find(char *const words[], size_t *used)
 {
     const tlm_tool_command *first = NULL;
     for (const tlm_tool_command *row = tlm_tool_commands; row->name != NULL; row++) {
@@ -191,9 +190,16 @@ tlm_client_result tlm_tool_parse(char *const words[], tlm_tool_options *options,
                            "a subcommand is missing");
     }
     size_t used = 0;
-    options->command = find_command(words, &used);
+    options->command = tlm_tool_find(words, &used);
     if (options->command == NULL) {
-        return usage(error, NULL, "there is no subcommand", words[0]);
+        char both[64];
+        bool two = words[1] != NULL && words[1][0] != '-';
+        (void)snprintf(both, sizeof both, "%s%s%s", words[0], two ? " " : "", two ? words[1] : "");
+        return usage(error, NULL, "there is no subcommand", both);
+    }
+    if (options->command->run == tlm_tool_help) {
+        options->words = words + used;
+        return TLM_CLIENT_OK;
     }
     for (char *const *word = words + used; *word != NULL; word++) {
         if (strcmp(*word, "--") == 0 && options->command->operand != NULL) {

@@ -22,6 +22,10 @@ extern const tlm_tool_row tlm_tool_rows[];
 
 bool tlm_tool_row_fits(const tlm_tool_row *row, const char *command);
 
+/* The row that the first one or two words name, and how many they were; NULL where there is none.
+ */
+const struct tlm_tool_command *tlm_tool_find(char *const words[], size_t *used);
+
 /* Bytes of the group in "group word"; 0 where the name is one word. */
 size_t tlm_tool_group(const char *name);
 

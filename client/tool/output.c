@@ -50,7 +50,7 @@ int tlm_tool_out_of_memory(void)
     return tlm_tool_failure(&error);
 }
 
-static int written(bool done)
+int tlm_tool_written(bool done)
 {
     if (done && fflush(stdout) == 0) {
         return TLM_EXIT_DONE;
@@ -67,7 +67,7 @@ int tlm_tool_print_json(const json_t *value)
     if (text == NULL) {
         return tlm_tool_out_of_memory();
     }
-    int status = written(puts(text) >= 0);
+    int status = tlm_tool_written(puts(text) >= 0);
     free(text);
     return status;
 }
@@ -75,7 +75,7 @@ int tlm_tool_print_json(const json_t *value)
 int tlm_tool_write(const tlm_tool_options *options, const char *text)
 {
     if (options->out == NULL) {
-        return written(fputs(text, stdout) >= 0);
+        return tlm_tool_written(fputs(text, stdout) >= 0);
     }
     tlm_error cause = {0};
     if (tlm_file_create(options->out, text, strlen(text), 0644, &cause) != TLM_OK) {

@@ -125,6 +125,7 @@ int tlm_tool_run(const tlm_tool_options *options)
     tlm_client_error error;
     sigset_t set;
     sigset_t before;
+    (void)signal(SIGPIPE, SIG_IGN); /* who reads our words may go; the lease is to be returned */
     tlm_client_result result = tlm_tool_ask(options, &ask, &error);
     if (result == TLM_CLIENT_OK) {
         result = tlm_tool_connect(options, &client, &error);

@@ -49,11 +49,9 @@ static struct libscols_table *new_table(void)
 
 static int show(struct libscols_table *table, bool good)
 {
-    int status = good && scols_print_table(table) == 0 && fflush(stdout) == 0
-                     ? TLM_EXIT_DONE
-                     : tlm_tool_out_of_memory();
+    bool printed = good && scols_print_table(table) == 0 && ferror(stdout) == 0;
     scols_unref_table(table);
-    return status;
+    return good ? tlm_tool_written(printed) : tlm_tool_out_of_memory();
 }
 
 int tlm_tool_print_table(const json_t *rows, const tlm_tool_column columns[])

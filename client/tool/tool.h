@@ -123,6 +123,9 @@ int tlm_tool_fetch(const tlm_tool_options *options, const char *path, json_t **a
 int tlm_tool_failure(const tlm_client_error *error);
 int tlm_tool_out_of_memory(void);
 
+/* The exit status after writing to standard output, which is flushed. */
+int tlm_tool_written(bool done);
+
 /* JSON on standard output. */
 int tlm_tool_print_json(const json_t *value);
 
