@@ -308,7 +308,6 @@ def problem(status, code, detail):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
-    disable_nagle_algorithm = True
 
     def log_message(self, *_):
         pass
@@ -391,6 +390,7 @@ def main():
         server = Server(arguments.socket, Handler)
         url = 'unix:' + arguments.socket
     else:
+        Handler.disable_nagle_algorithm = True
         server = Server(('127.0.0.1', arguments.port), Handler)
         scheme = 'https' if arguments.tls else 'http'
         url = f'{scheme}://127.0.0.1:{server.server_address[1]}'
