@@ -39,7 +39,7 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
         for script in run test bench; do
             "$SOURCE/scripts/$script" --help
         done
-        man_text TLLicenseManager.8 tlm-token-init.8 tlm-tokend.8
+        man_text TLLicenseManager.8 tlm-token-init.8 tlm-tokend.8 tlm.1
         grep -v '^#' "$SOURCE/tests/docs/foreign-flags.txt"
     } | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u > known
     grep -ohE -- '(^|[^[:alnum:]-])--[a-z][a-z0-9-]+' "${documents[@]}" |
@@ -53,6 +53,7 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
         table_environment
         grep -oE '(option\(|set\()[A-Z_0-9]+' -h "$SOURCE/CMakeLists.txt" "$SOURCE/tests/CMakeLists.txt" |
             sed 's/.*(//'
+        grep -ohE '\bTLM_[A-Z_]+' "$SOURCE/client/include/tlm-client.h" "$SOURCE/client/man/tlm.1.in"
         grep -v '^#' "$SOURCE/tests/docs/foreign-names.txt"
     } | sort -u > known
     grep -ohE '\b(TLM|TPM|TSS2|TPM2|TPM2TOOLS|SOFTHSM2|DOCKER)_[A-Z0-9_]*[A-Z0-9]\b' \
