@@ -34,11 +34,11 @@ static void gives_the_same_client_its_lease_back(void **state)
     assert_string_equal(r.grant.lease, lease);
     assert_int_equal(r.grant.fence, fence);
     assert_int_equal(r.grant.granted, TEST_BEGIN);
-    assert_int_equal(r.grant.expires, TEST_BEGIN + 160 * 1000);
+    assert_int_equal(r.grant.expires, TEST_BEGIN + 160 * 1000LL);
     assert_int_equal(figure(f, 1, "inUse"), 1);
     r.ask.ttl = 10; /* what was promised is not shortened */
     assert_runs(f, TLM_LEDGER_ACQUIRE, &r);
-    assert_int_equal(r.grant.expires, TEST_BEGIN + 160 * 1000);
+    assert_int_equal(r.grant.expires, TEST_BEGIN + 160 * 1000LL);
     tlm_ledger_request_clear(&r);
 }
 
@@ -47,13 +47,13 @@ static void runs_out_without_a_heartbeat(void **state)
     fixture *f = *state;
     put_feature(f, 1, SEATS(1));
     lease_id lease = acquire(f, "pro", "c1", TLM_OK);
-    pass_ms(f, 300 * 1000 - 1);
+    pass_ms(f, 300 * 1000LL - 1);
     (void)acquire(f, "pro", "c2", TLM_ERR_SEATS);
     assert_int_equal(renew(f, lease.text), TLM_OK);
     pass_ms(f, 1);
     tlm_ledger_request r = {.ask = {.lease = lease.text}};
     assert_runs(f, TLM_LEDGER_LEASE, &r);
-    pass_ms(f, 300 * 1000 - 1);
+    pass_ms(f, 300 * 1000LL - 1);
     assert_int_equal(run(f, TLM_LEDGER_LEASE, &r), TLM_ERR_NOT_FOUND);
     assert_int_equal(renew(f, lease.text), TLM_ERR_NOT_FOUND);
     assert_int_equal(release(f, lease.text), TLM_ERR_NOT_FOUND);
@@ -119,7 +119,7 @@ static void fences_grow(void **state)
             reopen(f);
         }
     }
-    assert_true(last >= TEST_BEGIN * 1000); /* so one of an older copy is smaller, too */
+    assert_true(last >= TEST_BEGIN * 1000LL); /* so one of an older copy is smaller, too */
     pass(f, -200);
     tlm_ledger_request r = {.ask = {.feature = "pro", .client = "late"}};
     assert_runs(f, TLM_LEDGER_ACQUIRE, &r);
