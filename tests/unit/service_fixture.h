@@ -89,6 +89,22 @@ static inline int token_free(void **state)
     return 0;
 }
 
+/* From now on the token fails so. */
+static inline void token_set(tlm_result *what, tlm_result result)
+{
+    (void)pthread_mutex_lock(&token.lock);
+    *what = result;
+    (void)pthread_mutex_unlock(&token.lock);
+}
+
+static inline uint64_t token_counter(void)
+{
+    (void)pthread_mutex_lock(&token.lock);
+    uint64_t counter = token.counter;
+    (void)pthread_mutex_unlock(&token.lock);
+    return counter;
+}
+
 /* ---- what stands in the place of tlm/host_keys.h ---- */
 
 tlm_result __wrap_tlm_host_keys_open(const tlm_host_keys_config *config, tlm_host_keys **keys,
@@ -289,6 +305,7 @@ static inline void service_trust(service_scene *self)
 static inline void service_prepare(void **state, service_scene *self)
 {
     memset(self, 0, sizeof *self);
+    (void)pthread_mutex_lock(&token.lock); /* a thread that was left hanging may still see it */
     token.open_fails = TLM_OK;
     token.sign_fails = TLM_OK;
     token.counter_fails = TLM_OK;
@@ -296,6 +313,7 @@ static inline void service_prepare(void **state, service_scene *self)
     token.ledger[0] = '\0';
     token.noted = 0;
     kid_text(token.attest, token.attest_kid);
+    (void)pthread_mutex_unlock(&token.lock);
     in_directory(state, "persistence", self->directory);
     in_directory(state, "trust", self->trust);
     in_directory(state, "trust/vendor.jwks", self->trust_file);
