@@ -192,6 +192,22 @@ static inline tlm_result renew(fixture *f, const char *lease)
     return result;
 }
 
+/* How many entries of the audit log tell of this. */
+static inline size_t count_events(fixture *f, const char *event)
+{
+    tlm_ledger_request r = {0};
+    size_t count = 0;
+    size_t index = 0;
+    const json_t *entry = NULL;
+    assert_runs(f, TLM_LEDGER_AUDIT, &r);
+    json_array_foreach(json_object_get(r.answer, "entries"), index, entry)
+    {
+        count += strcmp(json_string_value(json_object_get(entry, "event")), event) == 0;
+    }
+    tlm_ledger_request_clear(&r);
+    return count;
+}
+
 static inline void fill_components(fixture *f)
 {
     static const char *const ids[] = {"cpu", "system", "board", "machine-id", "disk", "network"};
