@@ -28,6 +28,7 @@ typedef enum errand_kind {
     ERRAND_SIGN,
     ERRAND_COUNTER,
     ERRAND_CLOCK,
+    ERRAND_LOOK,
     ERRAND_LEDGER,
     ERRAND_NOTE_LEDGER
 } errand_kind;
@@ -50,6 +51,7 @@ typedef struct errand {
     uint64_t counter;
     bool tamper_proof;
     tlm_token_clock clock;
+    tlm_fingerprint fallback;
     char ledger[TLM_UUID_SIZE];
 
     bool done;
@@ -105,6 +107,7 @@ static void free_errand(errand *gone)
 {
     tlm_view_forget(&gone->view);
     tlm_secret_free(&gone->secret);
+    tlm_fingerprint_clear(&gone->fallback);
     free(gone);
 }
 
@@ -138,6 +141,8 @@ static tlm_result run_with_keys(tlm_host_keys *keys, errand *of)
         return tlm_host_keys_counter(keys, &of->counter, &of->tamper_proof, &of->error);
     case ERRAND_CLOCK:
         return tlm_host_keys_clock(keys, &of->clock, &of->error);
+    case ERRAND_LOOK:
+        return tlm_host_keys_look(keys, &of->fallback, &of->error);
     case ERRAND_LEDGER:
         return tlm_host_keys_ledger(keys, of->ledger, &of->error);
     case ERRAND_NOTE_LEDGER:
@@ -394,6 +399,18 @@ tlm_result tlm_keyring_clock(tlm_keyring *ring, tlm_token_clock *clock, tlm_erro
     errand *done = answered(ring, &(question){.kind = ERRAND_CLOCK}, &result, error);
     if (done != NULL) {
         *clock = done->clock;
+        free_errand(done);
+    }
+    return result;
+}
+
+tlm_result tlm_keyring_look(tlm_keyring *ring, tlm_fingerprint *fallback, tlm_error *error)
+{
+    tlm_result result = TLM_OK;
+    errand *done = answered(ring, &(question){.kind = ERRAND_LOOK}, &result, error);
+    if (done != NULL) {
+        *fallback = done->fallback;
+        memset(&done->fallback, 0, sizeof done->fallback);
         free_errand(done);
     }
     return result;

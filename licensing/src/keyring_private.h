@@ -40,6 +40,8 @@ TLM_CHECKED tlm_result tlm_keyring_counter(tlm_keyring *ring, uint64_t *value, b
                                            tlm_error *error);
 TLM_CHECKED tlm_result tlm_keyring_clock(tlm_keyring *ring, tlm_token_clock *clock,
                                          tlm_error *error);
+TLM_CHECKED tlm_result tlm_keyring_look(tlm_keyring *ring, tlm_fingerprint *fallback,
+                                        tlm_error *error);
 TLM_CHECKED tlm_result tlm_keyring_ledger(tlm_keyring *ring, char id[37], tlm_error *error);
 TLM_CHECKED tlm_result tlm_keyring_note_ledger(tlm_keyring *ring, const char *id, tlm_error *error);
 

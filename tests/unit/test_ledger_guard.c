@@ -293,6 +293,27 @@ static void a_checkpoint_that_was_not_committed_does_not_count(void **state)
     end(on);
 }
 
+/* Of a transaction one request was undone, and the checkpoint before it was not. */
+static void a_checkpoint_before_what_was_undone_counts(void **state)
+{
+    (void)state;
+    tlm_error error = {0};
+    bench *on = make(false);
+    checkpoint(on);
+    restart(on, SECOND);
+    intend(on);
+    const tlm_checkpoint reading = reading_of(on);
+    run_sql(on->db, "BEGIN IMMEDIATE");
+    assert_int_equal(tlm_guard_checkpoint(&on->guard, on->db, &reading, on->wall, &error), TLM_OK);
+    assert_int_equal(tlm_guard_load(&on->guard, on->db, &on->limits, false, on->wall, &error),
+                     TLM_OK);
+    assert_int_equal(permit(on, true), TLM_ERR_TOKEN_UNAVAILABLE); /* not before it is durable */
+    run_sql(on->db, "COMMIT");
+    observe(on);
+    assert_int_equal(permit(on, true), TLM_OK);
+    end(on);
+}
+
 static void accepting_that_was_not_committed_does_not_count(void **state)
 {
     (void)state;
@@ -398,6 +419,7 @@ int main(void)
         cmocka_unit_test(policies_forbid_what_they_say),
         cmocka_unit_test(what_the_process_saw_survives_a_rollback),
         cmocka_unit_test(a_checkpoint_that_was_not_committed_does_not_count),
+        cmocka_unit_test(a_checkpoint_before_what_was_undone_counts),
         cmocka_unit_test(accepting_that_was_not_committed_does_not_count),
         cmocka_unit_test(a_state_that_is_not_known_is_newer),
         cmocka_unit_test(shows_state_counter_and_clock),
