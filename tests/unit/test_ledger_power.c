@@ -514,9 +514,7 @@ static void a_full_disk_at_each_operation_loses_nothing(void **state)
             recover(&s);
         } else if (s.step < STEPS) {
             assert_int_equal(result, TLM_ERR_NO_SPACE);
-            script before = s;
             assert_kept(&s);
-            assert_int_equal(memcmp(&before, &s, sizeof s), 0);
             power_full_at(0);
         }
         power_full_at(0);

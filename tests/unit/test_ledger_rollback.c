@@ -159,7 +159,7 @@ static void a_clock_that_is_set_back_gives_nothing_twice(void **state)
     fixture *f = *state;
     put(f, claims_of(f, 2, "[{'id':'try','seats':5,'model':{'type':'trial','days':30}}]"));
     (void)acquire(f, "try", "c1", TLM_OK);
-    pass(f, 31 * TEST_DAY);
+    pass(f, 31LL * TEST_DAY);
     (void)acquire(f, "try", "c2", TLM_ERR_EXPIRED);
     f->wall -= 31LL * TEST_DAY * 1000;
     assert_state(f, "clock-back");

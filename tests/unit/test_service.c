@@ -101,10 +101,10 @@ static void the_counter_is_read(void **state)
     }
     service_activate(&self, 1, PRO);
     service_is(service_call(&self, TLM_CALL_ACQUIRE, NULL, ACQUIRE), TLM_OK);
-    uint64_t before = token.counter;
+    uint64_t before = token_counter();
     assert_true(before > 100);
     service_stop(&self);
-    assert_true(token.counter > before);
+    assert_true(token_counter() > before);
     service_clear(&self);
 }
 
@@ -112,7 +112,7 @@ static void keys_that_cannot_be_opened_are_looked_at_again(void **state)
 {
     service_scene self;
     service_prepare(state, &self);
-    token.open_fails = TLM_ERR_LOCKED;
+    token_set(&token.open_fails, TLM_ERR_LOCKED);
     service_start(&self);
     tlm_licensing_identity(self.service, &self.view);
     service_await(&self, "locked");
@@ -121,7 +121,7 @@ static void keys_that_cannot_be_opened_are_looked_at_again(void **state)
     assert_string_equal(code_of(call), "locked");
     assert_string_equal(call->error.hint, "the test's hint");
     service_done(&call);
-    token.open_fails = TLM_OK;
+    token_set(&token.open_fails, TLM_OK);
     service_identify(&self);
     service_is(service_call(&self, TLM_CALL_KEYS, NULL, NULL), TLM_OK);
     service_clear(&self);
@@ -234,7 +234,7 @@ static void a_token_that_fails_keeps_only_statements(void **state)
     service_start(&self);
     service_identify(&self);
     service_activate(&self, 1, PRO);
-    token.sign_fails = TLM_ERR_TOKEN_UNAVAILABLE;
+    token_set(&token.sign_fails, TLM_ERR_TOKEN_UNAVAILABLE);
     tlm_call *call = service_call(&self, TLM_CALL_ACQUIRE, NULL, PROVEN);
     assert_int_equal(call->error.result, TLM_ERR_TOKEN_UNAVAILABLE);
     assert_null(call->answer);
@@ -245,7 +245,7 @@ static void a_token_that_fails_keeps_only_statements(void **state)
     assert_int_equal(call->error.result, TLM_OK);
     assert_false(call->created); /* the seat was given before the statement failed */
     service_done(&call);
-    token.sign_fails = TLM_OK;
+    token_set(&token.sign_fails, TLM_OK);
     service_is(service_call(&self, TLM_CALL_ACQUIRE, NULL, PROVEN), TLM_OK);
     tlm_identity_view away = self.view;
     away.ready = false;
