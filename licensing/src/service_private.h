@@ -58,14 +58,6 @@ typedef enum tlm_service_phase {
     TLM_SERVICE_READY
 } tlm_service_phase;
 
-/* What the token counts with. */
-typedef enum tlm_counter_kind {
-    TLM_COUNTER_UNKNOWN = 0, /* it was not asked yet */
-    TLM_COUNTER_NONE,
-    TLM_COUNTER_FILE, /* as good as the files beside it */
-    TLM_COUNTER_TPM
-} tlm_counter_kind;
-
 struct tlm_licensing {
     char *persistence_dir;
     char *ledger_dir;
@@ -76,7 +68,6 @@ struct tlm_licensing {
     void (*changed)(void *context);
     void *context;
 
-    _Atomic tlm_counter_kind counter;
     tlm_keyring *ring;
     tlm_prover *prover;
     pthread_t worker;
@@ -92,6 +83,10 @@ struct tlm_licensing {
     tlm_job *first;           /* for the worker */
     tlm_job *last;
     unsigned jobs; /* taken and not answered yet */
+    json_t *told;  /* the ledger's state, as GET /api/v1/state has it; NULL before the first */
+    tlm_ledger_request asking; /* for the next one */
+    bool asked;                /* it is under way */
+    bool stale;                /* and there was news meanwhile */
     bool stop;
     tlm_trust_box *trust;
 
@@ -166,6 +161,11 @@ tlm_trust_box *tlm_trust_box_get(tlm_licensing *service);
 void tlm_trust_box_release(tlm_trust_box **box);
 /* Puts a newly read trust in the place of the one in force. */
 TLM_CHECKED tlm_result tlm_service_trust_load(tlm_licensing *service, tlm_error *error);
+
+/* ---- service_status.c ---- */
+
+/* A tlm_ledger_config.changed: asks for the state anew, and tells the owner then. */
+void tlm_service_news(void *licensing);
 
 /* ---- service_work.c ---- */
 

@@ -56,6 +56,28 @@ static int add_refusal(json_t *to, tlm_licensing *service)
     return failed;
 }
 
+/* Message and hint are for what is not as it should be; the counter says how good the guard is. */
+static int add_told(json_t *to, tlm_licensing *service)
+{
+    static const char *const names[] = {"message", "detail", "hint"};
+    (void)pthread_mutex_lock(&service->lock);
+    json_t *state = json_deep_copy(service->told); /* jansson's values are one thread's */
+    (void)pthread_mutex_unlock(&service->lock);
+    const char *word = json_string_value(json_object_get(state, "state"));
+    int failed = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        json_t *value = json_object_get(state, names[i]);
+        if (json_is_string(value) && word != NULL && strcmp(word, "ok") != 0) {
+            failed |= json_object_set(to, names[i], value);
+        }
+    }
+    json_t *counter = json_object_get(state, "counter");
+    failed |= counter != NULL ? json_object_set(to, "counter", counter)
+                              : json_object_set_new(to, "counter", json_null());
+    json_decref(state);
+    return failed;
+}
+
 static int add_ledger(json_t *to, tlm_licensing *service, tlm_ledger *ledger)
 {
     json_t *summary = tlm_ledger_summary(ledger);
@@ -67,16 +89,7 @@ static int add_ledger(json_t *to, tlm_licensing *service, tlm_ledger *ledger)
     failed |= json_object_set_new(
         to, "ledger",
         json_pack("{s:s, s:s}", "id", tlm_ledger_id(ledger), "path", service->ledger_dir));
-    return failed;
-}
-
-/* What the token gives for a checkpoint; null while it was not asked. */
-static json_t *counter_json(const tlm_licensing *service)
-{
-    static const char *const names[] = {
-        [TLM_COUNTER_NONE] = "none", [TLM_COUNTER_FILE] = "file", [TLM_COUNTER_TPM] = "tpm"};
-    tlm_counter_kind kind = atomic_load(&service->counter);
-    return kind == TLM_COUNTER_UNKNOWN ? json_null() : json_string(names[kind]);
+    return failed | add_told(to, service);
 }
 
 json_t *tlm_licensing_status(tlm_licensing *licensing)
@@ -89,7 +102,6 @@ json_t *tlm_licensing_status(tlm_licensing *licensing)
     int failed = made == NULL ? -1 : 0;
     failed |=
         json_object_set_new(made, "policy", json_string(policy_name(licensing->limits.policy)));
-    failed |= json_object_set_new(made, "counter", counter_json(licensing));
     failed |= json_object_set_new(made, "trust", trust_json(licensing));
     failed |= ready ? add_ledger(made, licensing, ledger) : add_refusal(made, licensing);
     if (failed != 0) {
@@ -97,4 +109,52 @@ json_t *tlm_licensing_status(tlm_licensing *licensing)
         return NULL;
     }
     return made;
+}
+
+/* ---- the state as the ledger tells it ---- */
+
+/* With the lock. */
+static tlm_ledger *begin_asking(tlm_licensing *service)
+{
+    if (service->asked || service->ledger == NULL) {
+        service->stale = true;
+        return NULL;
+    }
+    service->asked = true;
+    service->stale = false;
+    return service->ledger;
+}
+
+static void told(tlm_ledger_request *request)
+{
+    tlm_licensing *service = request->context;
+    (void)pthread_mutex_lock(&service->lock);
+    if (request->error.result == TLM_OK) {
+        json_decref(service->told);
+        service->told = json_incref(request->answer);
+    }
+    tlm_ledger_request_clear(request);
+    service->asked = false;
+    tlm_ledger *again = service->stale ? begin_asking(service) : NULL;
+    (void)pthread_mutex_unlock(&service->lock);
+    service->changed(service->context);
+    if (again != NULL) {
+        tlm_ledger_submit(again, request);
+    }
+}
+
+void tlm_service_news(void *licensing)
+{
+    tlm_licensing *service = licensing;
+    (void)pthread_mutex_lock(&service->lock);
+    tlm_ledger *ledger = begin_asking(service);
+    if (ledger != NULL) {
+        service->asking.op = TLM_LEDGER_STATE;
+        service->asking.done = told;
+        service->asking.context = service;
+    }
+    (void)pthread_mutex_unlock(&service->lock);
+    if (ledger != NULL) {
+        tlm_ledger_submit(ledger, &service->asking);
+    }
 }

@@ -38,13 +38,7 @@ static const tlm_fingerprint *fallback_of(const tlm_identity_view *view)
 static tlm_result read_counter(void *context, uint64_t *value, bool *tamper_proof, tlm_error *error)
 {
     tlm_licensing *service = context;
-    tlm_result result = tlm_keyring_counter(service->ring, value, tamper_proof, error);
-    if (result == TLM_OK) {
-        atomic_store(&service->counter, *tamper_proof ? TLM_COUNTER_TPM : TLM_COUNTER_FILE);
-    } else if (result == TLM_ERR_UNSUPPORTED) {
-        atomic_store(&service->counter, TLM_COUNTER_NONE);
-    }
-    return result;
+    return tlm_keyring_counter(service->ring, value, tamper_proof, error);
 }
 
 static tlm_result read_clock(void *context, tlm_token_clock *clock, tlm_error *error)
@@ -97,8 +91,8 @@ static tlm_result open_ledger(tlm_licensing *service, const tlm_identity_view *v
                                       .host = host_of(view, fallback_of(view)),
                                       .limits = service->limits,
                                       .clock = service->clock,
-                                      .changed = service->changed,
-                                      .context = service->context};
+                                      .changed = tlm_service_news,
+                                      .context = service};
     result = tlm_ledger_open(&config, &ledger, error);
     if (result == TLM_OK) {
         service->note_due = !noted || strcmp(expected, tlm_ledger_id(ledger)) != 0;
@@ -189,7 +183,11 @@ static void set_phase(tlm_licensing *service, tlm_service_phase phase, const tlm
     } else {
         tlm_log_error(error, "licensing_not_ready", "ledger=\"%s\"", service->ledger_dir);
     }
-    service->changed(service->context);
+    if (phase == TLM_SERVICE_READY) {
+        tlm_service_news(service);
+    } else {
+        service->changed(service->context);
+    }
 }
 
 static void attempt(tlm_licensing *service)

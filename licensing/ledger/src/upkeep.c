@@ -72,6 +72,7 @@ static tlm_result head_answer(tlm_ledger *ledger, tlm_ledger_request *request)
 tlm_result tlm_op_checkpoint(tlm_ledger *ledger, tlm_ledger_request *request)
 {
     tlm_guard_state before = ledger->guard.state;
+    bool first = !ledger->guard.checked; /* only now it is known what the token counts with */
     ledger->touched = true;
     tlm_result result =
         tlm_guard_checkpoint(&ledger->guard, ledger->database.db, &request->checkpoint,
@@ -79,7 +80,7 @@ tlm_result tlm_op_checkpoint(tlm_ledger *ledger, tlm_ledger_request *request)
     if (result != TLM_OK) {
         return result;
     }
-    ledger->news = ledger->news || ledger->guard.state != before;
+    ledger->news = ledger->news || ledger->guard.state != before || first;
     atomic_store(&ledger->dirty, false);
     return head_answer(ledger, request);
 }
