@@ -35,6 +35,10 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
         for command in $("$TOKEN_INIT" help | awk '/^Subcommands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'); do
             "$TOKEN_INIT" help "$command"
         done
+        "$ISSUE" help
+        for command in $("$ISSUE" help | awk '/^Subcommands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'); do
+            "$ISSUE" help "$command"
+        done
         local script
         for script in run test bench; do
             "$SOURCE/scripts/$script" --help

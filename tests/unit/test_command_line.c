@@ -51,9 +51,11 @@ static const tlm_command_line line = {
 
 static tlm_result parse(const char *const words[], given *to, size_t *which, tlm_error *error)
 {
+    static char room[128][32]; /* outlives what is parsed, as argv does */
     char *copies[128] = {NULL};
     for (size_t i = 0; words[i] != NULL; i++) {
-        copies[i] = (char *)(uintptr_t)words[i]; /* as argv has them; nothing is written to */
+        (void)snprintf(room[i], sizeof room[i], "%s", words[i]);
+        copies[i] = room[i];
     }
     *to = (given){.json = false};
     return tlm_command_line_parse(&line, copies, to, which, error);

@@ -73,21 +73,20 @@ static void knows_the_place_of_everything(void **state)
                                    "list:\n"
                                    "  - x: a\n"
                                    "    yy:  [b, c]\n");
-    const tlm_node *list = tlm_node_member(&document->root, document->value, "list");
+    const tlm_node *list = tlm_node_member(&document->root, "list");
     assert_int_equal(document->root.line, 1);
     assert_int_equal(document->root.key_line, 0);
     assert_int_equal(list->key_line, 2);
     assert_int_equal(list->key_column, 1);
     assert_int_equal(list->line, 3);
     const tlm_node *element = tlm_node_element(list, 0);
-    const json_t *value = json_array_get(json_object_get(document->value, "list"), 0);
-    const tlm_node *yy = tlm_node_member(element, value, "yy");
+    const tlm_node *yy = tlm_node_member(element, "yy");
     assert_int_equal(yy->key_line, 4);
     assert_int_equal(yy->key_column, 5);
     assert_int_equal(tlm_node_element(yy, 1)->line, 4);
     assert_int_equal(tlm_node_element(yy, 1)->column, 14);
     assert_null(tlm_node_element(yy, 2));
-    assert_null(tlm_node_member(element, value, "z"));
+    assert_null(tlm_node_member(element, "z"));
     tlm_document_free(&document);
     tlm_document_free(&document);
     tlm_document_free(NULL);

@@ -70,7 +70,7 @@ tlm_result tlm_description_instant(const tlm_document *document, const json_t *o
                                    int64_t *seconds, tlm_error *error)
 {
     const char *text = json_string_value(json_object_get(object, name));
-    const tlm_node *place = tlm_node_member(node, object, name);
+    const tlm_node *place = tlm_node_member(node, name);
     if (text == NULL || tlm_instant_parse(text, end, seconds)) {
         return TLM_OK;
     }
@@ -111,7 +111,7 @@ static tlm_result add_times(const tlm_document *document, int64_t now, json_t *c
         }
     }
     if (seconds[1] >= seconds[2]) {
-        const tlm_node *place = tlm_node_member(&document->root, document->value, "expires");
+        const tlm_node *place = tlm_node_member(&document->root, "expires");
         return tlm_document_wrong(document, place->line, place->column, error, NULL,
                                   "expires is not after notBefore");
     }
@@ -121,9 +121,8 @@ static tlm_result add_times(const tlm_document *document, int64_t now, json_t *c
 /* The place of binding.NAME, or of binding, or of the whole. */
 static const tlm_node *binding_place(const tlm_document *document, const char *name)
 {
-    const json_t *binding = json_object_get(document->value, "binding");
-    const tlm_node *node = tlm_node_member(&document->root, document->value, "binding");
-    const tlm_node *member = node != NULL ? tlm_node_member(node, binding, name) : NULL;
+    const tlm_node *node = tlm_node_member(&document->root, "binding");
+    const tlm_node *member = node != NULL ? tlm_node_member(node, name) : NULL;
     if (member != NULL) {
         return member;
     }
@@ -212,7 +211,7 @@ static tlm_result add_binding(const tlm_document *document, const tlm_host_file 
 static tlm_result add_features(const tlm_document *document, json_t *claims, tlm_error *error)
 {
     const json_t *features = json_object_get(document->value, "features");
-    const tlm_node *node = tlm_node_member(&document->root, document->value, "features");
+    const tlm_node *node = tlm_node_member(&document->root, "features");
     json_t *list = json_array();
     if (!set(claims, "features", list)) {
         return no_memory(error);

@@ -66,7 +66,7 @@ static tlm_result add_period(const tlm_document *document, const json_t *model,
     const json_t *begin = json_object_get(claim, "notBefore");
     if (result == TLM_OK && begin != NULL &&
         json_integer_value(begin) >= json_integer_value(json_object_get(claim, "notAfter"))) {
-        const tlm_node *place = tlm_node_member(node, model, "notAfter");
+        const tlm_node *place = tlm_node_member(node, "notAfter");
         return tlm_document_wrong(document, place->line, place->column, error, NULL,
                                   "notAfter is not after notBefore");
     }
@@ -114,7 +114,7 @@ static tlm_result check_id(const tlm_document *document, const json_t *feature,
                            const tlm_node *node, const json_t *before, tlm_error *error)
 {
     const json_t *id = json_object_get(feature, "id");
-    const tlm_node *place = tlm_node_member(node, feature, "id");
+    const tlm_node *place = tlm_node_member(node, "id");
     for (size_t i = 0; i < json_array_size(before); i++) {
         if (json_equal(id, json_object_get(json_array_get(before, i), "id")) == 1) {
             char quoted[96];
@@ -136,7 +136,7 @@ static tlm_result add_memory(const tlm_document *document, const json_t *feature
     }
     size_t size = json_dumpb(memory, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
     if (size > TLM_MEMORY_MAX) {
-        const tlm_node *place = tlm_node_member(node, feature, "memory");
+        const tlm_node *place = tlm_node_member(node, "memory");
         return tlm_document_wrong(document, place->line, place->column, error,
                                   "keep it short, and the rest with the application",
                                   "memory has %zu bytes as compact JSON, %u are the most", size,
@@ -172,7 +172,7 @@ tlm_result tlm_description_feature(const tlm_document *document, const json_t *f
     }
     if (result == TLM_OK) {
         result = make_model(document, json_object_get(feature, "model"),
-                            tlm_node_member(node, feature, "model"), &model, error);
+                            tlm_node_member(node, "model"), &model, error);
     }
     if (result == TLM_OK && json_object_set_new(made, "model", model) != 0) {
         result = no_memory(error);

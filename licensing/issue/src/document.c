@@ -109,10 +109,10 @@ static tlm_result put(builder *self, const yaml_event_t *event, json_t *value, t
     }
     place.key_line = top->key_place.line;
     place.key_column = top->key_place.column;
+    place.key = top->key;
+    top->key = NULL;
     *child = place;
     *node = child;
-    free(top->key);
-    top->key = NULL;
     return TLM_OK;
 }
 
@@ -322,6 +322,7 @@ static void clear_node(tlm_node *root)
         }
         node->count--;
         tlm_node *last = &node->children[node->count];
+        free(last->key);
         if (last->children != NULL) {
             path[depth++] = last;
         }
@@ -340,17 +341,12 @@ void tlm_document_free(tlm_document **document)
     *document = NULL;
 }
 
-const tlm_node *tlm_node_member(const tlm_node *node, const json_t *value, const char *name)
+const tlm_node *tlm_node_member(const tlm_node *node, const char *name)
 {
-    size_t index = 0;
-    const char *key = NULL;
-    json_t *member = NULL;
-    json_object_foreach((json_t *)(uintptr_t)value, key, member)
-    {
-        if (strcmp(key, name) == 0) {
-            return tlm_node_element(node, index);
+    for (size_t i = 0; node != NULL && i < node->count; i++) {
+        if (node->children[i].key != NULL && strcmp(node->children[i].key, name) == 0) {
+            return &node->children[i];
         }
-        index++;
     }
     return NULL;
 }

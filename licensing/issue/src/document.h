@@ -12,7 +12,7 @@
  *
  *     tlm_document *document = NULL;
  *     result = tlm_document_parse(text, size, "license.yaml", &document, &error);
- *     const tlm_node *days = tlm_node_member(document->root, document->value, "days");
+ *     const tlm_node *days = tlm_node_member(&document->root, "days");
  *     tlm_document_free(&document);
  */
 
@@ -30,7 +30,8 @@
 typedef struct tlm_node {
     unsigned line; /* from 1 */
     unsigned column;
-    unsigned key_line; /* of the member's name; 0 where it is no member */
+    char *key;         /* name of the member; NULL where it is none */
+    unsigned key_line; /* of the name; 0 where it is no member */
     unsigned key_column;
     struct tlm_node *children;
     size_t count;
@@ -51,8 +52,8 @@ TLM_CHECKED tlm_result tlm_document_read(const char *path, tlm_document **docume
                                          tlm_error *error);
 void tlm_document_free(tlm_document **document);
 
-/* The place of a member or element; NULL where there is none. `value` is what `node` stands by. */
-const tlm_node *tlm_node_member(const tlm_node *node, const json_t *value, const char *name);
+/* The place of a member or element; NULL where there is none. */
+const tlm_node *tlm_node_member(const tlm_node *node, const char *name);
 const tlm_node *tlm_node_element(const tlm_node *node, size_t index);
 
 /*

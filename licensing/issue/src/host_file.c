@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host_file.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,7 +170,7 @@ static tlm_result read_request(const json_t *request, tlm_host_file *to, tlm_err
 {
     const json_t *version = json_object_get(request, "version");
     const json_t *fallback = json_object_get(request, "fallback");
-    const json_t *keys = json_object_get(request, "keys");
+    json_t *keys = json_object_get(request, "keys");
     if (!json_is_integer(version) || json_integer_value(version) != 1) {
         return tlm_error_set(error, TLM_ERR_NEWER, "use a newer tlm-issue",
                              "%s: a request of another version than 1", to->path);
@@ -182,7 +181,7 @@ static tlm_result read_request(const json_t *request, tlm_host_file *to, tlm_err
         result = read_identity(fallback, to->path, &to->fallback, error);
     }
     if (json_is_object(keys)) {
-        to->keys = json_incref((json_t *)(uintptr_t)keys);
+        to->keys = json_incref(keys);
     }
     return result;
 }

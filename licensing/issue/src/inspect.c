@@ -40,14 +40,13 @@ int tlm_issue_inspect(const tlm_issue_options *options)
 {
     tlm_error error = {0};
     tlm_our_file *file = NULL;
-    tlm_result result = TLM_OK;
     int status = TLM_EXIT_DONE;
     if (options->operands.count != 1) {
-        result = tlm_error_set(&error, TLM_ERR_SETTING, "see: tlm-issue help inspect",
-                               "inspect takes one file");
-    } else {
-        result = tlm_our_file_read(options->operands.items[0], &file, &error);
+        (void)tlm_error_set(&error, TLM_ERR_SETTING, "see: tlm-issue help inspect",
+                            "inspect takes one file");
+        return tlm_output_failure(&error);
     }
+    tlm_result result = tlm_our_file_read(options->operands.items[0], &file, &error);
     if (result == TLM_OK && options->json) {
         status = print_json(file);
     } else if (result == TLM_OK) {

@@ -67,7 +67,8 @@ bool tlm_instant_parse(const char *text, bool end, int64_t *seconds)
         return false;
     }
     int offset = 3600 * offset_hours + 60 * offset_minutes;
-    *seconds = day + 3600 * hour + 60 * minute + second - (text[19] == '-' ? -offset : offset);
+    int local = 3600 * hour + 60 * minute + second;
+    *seconds = day + local - (text[19] == '-' ? -offset : offset);
     return *seconds >= 0;
 }
 

@@ -24,7 +24,8 @@ typedef struct draft {
 
 static tlm_result no_memory(tlm_error *error)
 {
-    return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for a package");
+    (void)tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for a package");
+    return TLM_ERR_MEMORY;
 }
 
 /* Adds a container whose license the host would take. */
@@ -185,6 +186,10 @@ tlm_result tlm_package_make(const tlm_package_plan *plan, tlm_package_item *item
         }
     }
     tlm_host_file_free(&host);
+    if (plan->many && result == TLM_ERR_EXISTS) {
+        item->outcome = TLM_PACKAGE_PRESENT; /* another run was quicker */
+        return TLM_OK;
+    }
     item->outcome = result == TLM_OK ? TLM_PACKAGE_MADE : TLM_PACKAGE_FAILED;
     return result;
 }

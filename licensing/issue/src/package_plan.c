@@ -109,30 +109,36 @@ static char *out_in(const char *directory, const char *host)
     return path;
 }
 
+typedef struct sorted_item {
+    const tlm_package_item *item;
+} sorted_item;
+
 static int by_out(const void *left, const void *right)
 {
-    const tlm_package_item *const *a = left;
-    const tlm_package_item *const *b = right;
-    return strcmp((*a)->out, (*b)->out);
+    const sorted_item *a = left;
+    const sorted_item *b = right;
+    return strcmp(a->item->out, b->item->out);
 }
 
 /* Two hosts' files of one name would end in one package's file. */
 static tlm_result refuse_collisions(const tlm_package_plan *plan, tlm_error *error)
 {
-    const tlm_package_item **sorted = calloc(plan->count, sizeof *sorted);
+    sorted_item *sorted = calloc(plan->count, sizeof *sorted);
     if (sorted == NULL) {
         return no_memory(error);
     }
     for (size_t i = 0; i < plan->count; i++) {
-        sorted[i] = &plan->items[i];
+        sorted[i].item = &plan->items[i];
     }
     qsort(sorted, plan->count, sizeof *sorted, by_out);
     tlm_result result = TLM_OK;
     for (size_t i = 1; result == TLM_OK && i < plan->count; i++) {
-        if (strcmp(sorted[i - 1]->out, sorted[i]->out) == 0) {
-            result = tlm_error_set(error, TLM_ERR_SETTING, "give the files names of their own",
-                                   "%s and %s would both become %s", sorted[i - 1]->host,
-                                   sorted[i]->host, sorted[i]->out);
+        const tlm_package_item *one = sorted[i - 1].item;
+        const tlm_package_item *two = sorted[i].item;
+        if (strcmp(one->out, two->out) == 0) {
+            result =
+                tlm_error_set(error, TLM_ERR_SETTING, "give the files names of their own",
+                              "%s and %s would both become %s", one->host, two->host, two->out);
         }
     }
     free(sorted);

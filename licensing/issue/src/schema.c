@@ -2,7 +2,6 @@
 #include "schema.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,23 +34,25 @@ static const struct {
 
 /* Schemas that are still to be looked at. */
 typedef struct pending {
-    const json_t **items;
+    struct pending_item {
+        json_t *schema;
+    } * items;
     size_t count;
     size_t room;
 } pending;
 
-static bool push(pending *list, const json_t *schema)
+static bool push(pending *list, json_t *schema)
 {
     if (list->count == list->room) {
         size_t room = list->room == 0 ? 64 : 2 * list->room;
-        const json_t **grown = realloc(list->items, room * sizeof *grown);
+        struct pending_item *grown = realloc(list->items, room * sizeof *grown);
         if (grown == NULL) {
             return false;
         }
         list->items = grown;
         list->room = room;
     }
-    list->items[list->count++] = schema;
+    list->items[list->count++].schema = schema;
     return true;
 }
 
@@ -84,7 +85,7 @@ static bool push_below(pending *list, below kind, json_t *value)
     }
 }
 
-const json_t *tlm_schema_definition(const tlm_schema *schema, const json_t *reference)
+json_t *tlm_schema_definition(const tlm_schema *schema, const json_t *reference)
 {
     static const char prefix[] = "#/$defs/";
     const char *text = json_string_value(reference);
@@ -106,7 +107,7 @@ static bool value_fits(const tlm_schema *schema, const char *name, const json_t 
     return true;
 }
 
-static tlm_result check_schema(const tlm_schema *schema, const json_t *one, pending *list,
+static tlm_result check_schema(const tlm_schema *schema, json_t *one, pending *list,
                                tlm_error *error)
 {
     if (!json_is_object(one)) {
@@ -115,7 +116,7 @@ static tlm_result check_schema(const tlm_schema *schema, const json_t *one, pend
     }
     const char *name = NULL;
     json_t *value = NULL;
-    json_object_foreach((json_t *)(uintptr_t)one, name, value)
+    json_object_foreach(one, name, value)
     {
         size_t i = 0;
         while (i < KEYWORD_COUNT && strcmp(keywords[i].name, name) != 0) {
@@ -138,7 +139,7 @@ static tlm_result check_keywords(const tlm_schema *schema, tlm_error *error)
                             ? TLM_OK
                             : tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for a schema");
     while (result == TLM_OK && list.count > 0) {
-        result = check_schema(schema, list.items[--list.count], &list, error);
+        result = check_schema(schema, list.items[--list.count].schema, &list, error);
     }
     free(list.items);
     return result;

@@ -5,7 +5,6 @@
 #include <regex.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +19,7 @@
 
 /* A value, where it stands, and how messages call it: features[0].model. */
 typedef struct place {
-    const json_t *value;
+    json_t *value;
     const tlm_node *node;
     char path[PATH_MAX_SHOWN];
 } place;
@@ -33,7 +32,7 @@ typedef struct checker {
     tlm_result wrong;
 } checker;
 
-static bool check(checker *self, const json_t *schema, const place *at);
+static bool check(checker *self, json_t *schema, const place *at);
 
 static bool fail(checker *self, const place *at, const tlm_node *node, const char *hint,
                  const char *format, ...) TLM_PRINTF(5, 6);
@@ -70,23 +69,23 @@ static void set_path(place *at, const char *format, ...)
     va_end(arguments);
 }
 
-static place member_place(const place *of, const char *name, const json_t *value)
+static place member_place(const place *of, const char *name, json_t *value)
 {
-    place made = {.value = value, .node = tlm_node_member(of->node, of->value, name)};
+    place made = {.value = value, .node = tlm_node_member(of->node, name)};
     char shown[64];
     tlm_text_show(shown, sizeof shown, name);
     set_path(&made, "%s%s%s", of->path, of->path[0] != '\0' ? "." : "", shown);
     return made;
 }
 
-static place element_place(const place *of, size_t index, const json_t *value)
+static place element_place(const place *of, size_t index, json_t *value)
 {
     place made = {.value = value, .node = tlm_node_element(of->node, index)};
     set_path(&made, "%s[%zu]", of->path, index);
     return made;
 }
 
-static bool is_integer(const json_t *value)
+static bool is_integer(json_t *value)
 {
     if (json_is_real(value)) {
         double number = json_real_value(value);
@@ -95,7 +94,7 @@ static bool is_integer(const json_t *value)
     return json_is_integer(value);
 }
 
-static bool has_type(const json_t *value, const char *type)
+static bool has_type(json_t *value, const char *type)
 {
     if (strcmp(type, "integer") == 0) {
         return is_integer(value);
@@ -116,12 +115,12 @@ static bool has_type(const json_t *value, const char *type)
     return false;
 }
 
-static bool check_type(checker *self, const json_t *types, const place *at)
+static bool check_type(checker *self, json_t *types, const place *at)
 {
-    const json_t *first = json_is_array(types) ? json_array_get(types, 0) : types;
+    json_t *first = json_is_array(types) ? json_array_get(types, 0) : types;
     size_t count = json_is_array(types) ? json_array_size(types) : 1;
     for (size_t i = 0; i < count; i++) {
-        const json_t *type = json_is_array(types) ? json_array_get(types, i) : types;
+        json_t *type = json_is_array(types) ? json_array_get(types, i) : types;
         if (has_type(at->value, json_string_value(type))) {
             return true;
         }
@@ -135,13 +134,13 @@ static bool check_type(checker *self, const json_t *types, const place *at)
 }
 
 /* "a", "b" or "c" */
-static void list_values(const json_t *values, char *text, size_t size)
+static void list_values(json_t *values, char *text, size_t size)
 {
     size_t used = 0;
     size_t index = 0;
-    const json_t *value = NULL;
+    json_t *value = NULL;
     text[0] = '\0';
-    json_array_foreach((json_t *)(uintptr_t)values, index, value)
+    json_array_foreach(values, index, value)
     {
         const char *between = index == 0                             ? ""
                               : index + 1 == json_array_size(values) ? " or "
@@ -151,12 +150,12 @@ static void list_values(const json_t *values, char *text, size_t size)
     }
 }
 
-static bool check_enum(checker *self, const json_t *values, const place *at)
+static bool check_enum(checker *self, json_t *values, const place *at)
 {
     const char *names[NAMES_MAX];
     size_t index = 0;
-    const json_t *value = NULL;
-    json_array_foreach((json_t *)(uintptr_t)values, index, value)
+    json_t *value = NULL;
+    json_array_foreach(values, index, value)
     {
         if (json_equal(value, at->value) == 1) {
             return true;
@@ -178,17 +177,17 @@ static bool check_enum(checker *self, const json_t *values, const place *at)
                 tlm_log_quote(json_string_value(at->value), quoted, sizeof quoted), list);
 }
 
-static bool check_const(checker *self, const json_t *wanted, const place *at)
+static bool check_const(checker *self, json_t *wanted, const place *at)
 {
     return json_equal(wanted, at->value) == 1 ||
            fail(self, at, NULL, NULL, "is not %s", json_string_value(wanted));
 }
 
-static bool check_required(checker *self, const json_t *names, const place *at)
+static bool check_required(checker *self, json_t *names, const place *at)
 {
     size_t index = 0;
-    const json_t *name = NULL;
-    json_array_foreach((json_t *)(uintptr_t)names, index, name)
+    json_t *name = NULL;
+    json_array_foreach(names, index, name)
     {
         if (json_is_object(at->value) &&
             json_object_get(at->value, json_string_value(name)) == NULL) {
@@ -198,13 +197,13 @@ static bool check_required(checker *self, const json_t *names, const place *at)
     return true;
 }
 
-static bool check_properties(checker *self, const json_t *properties, const place *at)
+static bool check_properties(checker *self, json_t *properties, const place *at)
 {
     const char *name = NULL;
     json_t *schema = NULL;
-    json_object_foreach((json_t *)(uintptr_t)properties, name, schema)
+    json_object_foreach(properties, name, schema)
     {
-        const json_t *value = json_object_get(at->value, name);
+        json_t *value = json_object_get(at->value, name);
         if (value == NULL) {
             continue;
         }
@@ -217,19 +216,19 @@ static bool check_properties(checker *self, const json_t *properties, const plac
 }
 
 /* additionalProperties: false */
-static bool check_closed(checker *self, const json_t *properties, const place *at)
+static bool check_closed(checker *self, json_t *properties, const place *at)
 {
     const char *names[NAMES_MAX];
     size_t count = 0;
     const char *name = NULL;
     json_t *ignored = NULL;
-    json_object_foreach((json_t *)(uintptr_t)properties, name, ignored)
+    json_object_foreach(properties, name, ignored)
     {
         if (count < NAMES_MAX) {
             names[count++] = name;
         }
     }
-    json_object_foreach((json_t *)(uintptr_t)at->value, name, ignored)
+    json_object_foreach(at->value, name, ignored)
     {
         if (json_object_get(properties, name) != NULL) {
             continue;
@@ -245,11 +244,11 @@ static bool check_closed(checker *self, const json_t *properties, const place *a
     return true;
 }
 
-static bool check_items(checker *self, const json_t *schema, const place *at)
+static bool check_items(checker *self, json_t *schema, const place *at)
 {
     size_t index = 0;
-    const json_t *value = NULL;
-    json_array_foreach((json_t *)(uintptr_t)at->value, index, value)
+    json_t *value = NULL;
+    json_array_foreach(at->value, index, value)
     {
         place element = element_place(at, index, value);
         if (!check(self, schema, &element)) {
@@ -260,7 +259,7 @@ static bool check_items(checker *self, const json_t *schema, const place *at)
 }
 
 /* Characters, not bytes. */
-static size_t length_of(const json_t *text)
+static size_t length_of(json_t *text)
 {
     const char *at = json_string_value(text);
     size_t length = 0;
@@ -270,12 +269,12 @@ static size_t length_of(const json_t *text)
     return length;
 }
 
-static bool check_size(checker *self, const json_t *schema, const place *at)
+static bool check_size(checker *self, json_t *schema, const place *at)
 {
     bool text = json_is_string(at->value);
     size_t size = text ? length_of(at->value) : json_array_size(at->value);
-    const json_t *least = json_object_get(schema, text ? "minLength" : "minItems");
-    const json_t *most = json_object_get(schema, text ? "maxLength" : "maxItems");
+    json_t *least = json_object_get(schema, text ? "minLength" : "minItems");
+    json_t *most = json_object_get(schema, text ? "maxLength" : "maxItems");
     const char *what = text ? "characters" : "elements";
     if (least != NULL && size < (size_t)json_integer_value(least)) {
         return size == 0 ? fail(self, at, NULL, NULL, "is empty")
@@ -287,9 +286,9 @@ static bool check_size(checker *self, const json_t *schema, const place *at)
                 (long long)json_integer_value(most));
 }
 
-static bool check_pattern(checker *self, const json_t *schema, const place *at)
+static bool check_pattern(checker *self, json_t *schema, const place *at)
 {
-    const json_t *pattern = json_object_get(schema, "pattern");
+    json_t *pattern = json_object_get(schema, "pattern");
     regex_t expression;
     if (pattern == NULL || !json_is_string(at->value)) {
         return true;
@@ -305,10 +304,10 @@ static bool check_pattern(checker *self, const json_t *schema, const place *at)
                          json_string_value(pattern));
 }
 
-static bool check_bounds(checker *self, const json_t *schema, const place *at)
+static bool check_bounds(checker *self, json_t *schema, const place *at)
 {
-    const json_t *least = json_object_get(schema, "minimum");
-    const json_t *most = json_object_get(schema, "maximum");
+    json_t *least = json_object_get(schema, "minimum");
+    json_t *most = json_object_get(schema, "maximum");
     if (!json_is_number(at->value)) {
         return true;
     }
@@ -324,25 +323,25 @@ static bool check_bounds(checker *self, const json_t *schema, const place *at)
            fail(self, at, NULL, NULL, "is more than %lld", (long long)json_integer_value(most));
 }
 
-static bool check_condition(checker *self, const json_t *schema, const place *at)
+static bool check_condition(checker *self, json_t *schema, const place *at)
 {
-    const json_t *condition = json_object_get(schema, "if");
+    json_t *condition = json_object_get(schema, "if");
     if (condition == NULL) {
         return true;
     }
     checker quiet = {.schema = self->schema, .document = self->document};
-    const json_t *next = json_object_get(schema, check(&quiet, condition, at) ? "then" : "else");
+    json_t *next = json_object_get(schema, check(&quiet, condition, at) ? "then" : "else");
     return next == NULL || check(self, next, at);
 }
 
-static bool check_composed(checker *self, const json_t *schema, const place *at)
+static bool check_composed(checker *self, json_t *schema, const place *at)
 {
-    const json_t *reference = json_object_get(schema, "$ref");
+    json_t *reference = json_object_get(schema, "$ref");
     if (reference != NULL && !check(self, tlm_schema_definition(self->schema, reference), at)) {
         return false;
     }
     size_t index = 0;
-    const json_t *part = NULL;
+    json_t *part = NULL;
     json_array_foreach(json_object_get(schema, "allOf"), index, part)
     {
         if (!check(self, part, at)) {
@@ -353,13 +352,13 @@ static bool check_composed(checker *self, const json_t *schema, const place *at)
 }
 
 /* Goes as deep as the schema, which refers to nothing that it stands in. */
-static bool check(checker *self, const json_t *schema, const place *at)
+static bool check(checker *self, json_t *schema, const place *at)
 {
-    const json_t *type = json_object_get(schema, "type");
-    const json_t *values = json_object_get(schema, "enum");
-    const json_t *wanted = json_object_get(schema, "const");
-    const json_t *items = json_object_get(schema, "items");
-    const json_t *properties = json_object_get(schema, "properties");
+    json_t *type = json_object_get(schema, "type");
+    json_t *values = json_object_get(schema, "enum");
+    json_t *wanted = json_object_get(schema, "const");
+    json_t *items = json_object_get(schema, "items");
+    json_t *properties = json_object_get(schema, "properties");
     if ((type != NULL && !check_type(self, type, at)) ||
         (values != NULL && !check_enum(self, values, at)) ||
         (wanted != NULL && !check_const(self, wanted, at))) {

@@ -9,6 +9,6 @@ struct tlm_schema {
 };
 
 /* What #/$defs/NAME refers to; NULL where there is no such definition. */
-const json_t *tlm_schema_definition(const tlm_schema *schema, const json_t *reference);
+json_t *tlm_schema_definition(const tlm_schema *schema, const json_t *reference);
 
 #endif

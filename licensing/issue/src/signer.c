@@ -96,14 +96,16 @@ static tlm_result open_key(tlm_signer *signer, const tlm_signer_config *config, 
 tlm_result tlm_signer_open(const tlm_signer_config *config, tlm_signer **signer, tlm_error *error)
 {
     if (config->key == NULL) {
-        return tlm_error_set(error, TLM_ERR_SETTING,
-                             "add --key pkcs11:token=TOKEN;object=LABEL, or --key FILE.pem for "
-                             "trials",
-                             "the key that signs was not named");
+        (void)tlm_error_set(error, TLM_ERR_SETTING,
+                            "add --key 'pkcs11:token=TOKEN;object=LABEL', or --key FILE.pem for "
+                            "trials",
+                            "the key that signs was not named");
+        return TLM_ERR_SETTING;
     }
     tlm_signer *made = calloc(1, sizeof *made);
     if (made == NULL) {
-        return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for a key");
+        (void)tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for a key");
+        return TLM_ERR_MEMORY;
     }
     tlm_result result = tlm_signer_take_pin(made, config, error);
     if (result == TLM_OK) {
@@ -174,6 +176,15 @@ tlm_result tlm_signer_pem(const tlm_signer *signer, char **pem, tlm_error *error
     return tlm_public_to_pem(signer->public, pem, error);
 }
 
+static tlm_result open_public(tlm_signer *signer, const tlm_signer_config *config, tlm_error *error)
+{
+    tlm_result result = tlm_signer_take_pin(signer, config, error);
+    if (result == TLM_OK) {
+        result = tlm_signer_read_file(signer, config->key, false, error);
+    }
+    return result == TLM_OK ? tlm_signer_settle(signer, config, error) : result;
+}
+
 tlm_result tlm_signer_public(const tlm_signer_config *config, json_t **jwk, tlm_error *error)
 {
     tlm_signer *signer = NULL;
@@ -182,14 +193,10 @@ tlm_result tlm_signer_public(const tlm_signer_config *config, json_t **jwk, tlm_
         result = tlm_signer_open(config, &signer, error);
     } else {
         signer = calloc(1, sizeof *signer);
-        result = signer != NULL ? tlm_signer_take_pin(signer, config, error)
-                                : tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for a key");
-        if (result == TLM_OK) {
-            result = tlm_signer_read_file(signer, config->key, false, error);
+        if (signer == NULL) {
+            return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for a key");
         }
-        if (result == TLM_OK) {
-            result = tlm_signer_settle(signer, config, error);
-        }
+        result = open_public(signer, config, error);
     }
     if (result == TLM_OK) {
         result = tlm_signer_jwk(signer, jwk, error);

@@ -49,13 +49,12 @@ int tlm_issue_verify(const tlm_issue_options *options)
     tlm_our_file *file = NULL;
     tlm_verify_inputs inputs = {.now = (int64_t)time(NULL)};
     tlm_checks checks = {.count = 0};
-    tlm_result result = TLM_OK;
     if (options->operands.count != 1 || options->hosts.count > 1) {
-        result = tlm_error_set(&error, TLM_ERR_SETTING, "see: tlm-issue help verify",
-                               "verify takes one file, and at most one host");
-    } else {
-        result = tlm_our_file_read(options->operands.items[0], &file, &error);
+        (void)tlm_error_set(&error, TLM_ERR_SETTING, "see: tlm-issue help verify",
+                            "verify takes one file, and at most one host");
+        return tlm_output_failure(&error);
     }
+    tlm_result result = tlm_our_file_read(options->operands.items[0], &file, &error);
     if (result == TLM_OK) {
         result = tlm_verify_inputs_read(options, &inputs, &error);
     }

@@ -56,7 +56,8 @@ packages() {
 
 @test "one that was killed in the middle leaves whole packages only" {
     hosts 300
-    packages --jobs 2 > log 2> err &
+    "$ISSUE" package --for hosts --description license.yaml --key issuer.pem --vendor-key vendor.pem \
+        --out out --jobs 2 > log 2> err &
     local pid=$!
     while [ "$(find out -name '*.tlmpkg' 2> /dev/null | wc -l)" -lt 20 ] && kill -0 "$pid"; do :; done
     kill -KILL "$pid"
@@ -68,6 +69,16 @@ packages() {
     packages > log 2> err
     [[ $(tail -n 1 log) == "300 hosts: "*" present, 0 failed" ]]
     [ "$(find out -name '*.tlmpkg' | wc -l)" -eq 300 ]
+}
+
+@test "two runs at a time make each package once" {
+    hosts 60
+    packages --jobs 2 > one 2> err &
+    local pid=$!
+    packages --jobs 2 > two 2> err
+    wait "$pid"
+    [ "$(cat one two | grep -c '^made out/')" -eq 60 ]
+    [ "$(find out -type f | wc -l)" -eq 60 ]
 }
 
 @test "a host that is wrong is named, and the others have their packages" {
