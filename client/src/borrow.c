@@ -226,7 +226,7 @@ static tlm_client_result take_grant(const json_t *statement, time_t now, tlm_cli
                                     tlm_client_error *error)
 {
     /* Everything but the memory, which a statement has as a text, is as in an answer. */
-    json_t *copy = json_copy((json_t *)(uintptr_t)statement);
+    json_t *copy = json_deep_copy(statement);
     const char *memory = json_string_value(json_object_get(statement, "memory"));
     if (copy == NULL) {
         return tlm_trouble_memory(error);
@@ -274,12 +274,12 @@ tlm_client_result tlm_client_borrowed(tlm_client *client, const char *path, cons
     EVP_PKEY *key = NULL;
     time_t now = time(NULL);
     tlm_client_result result = begin_file(client, path, error);
-    if (result == TLM_CLIENT_OK && (grant == NULL || feature == NULL)) {
-        result = tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL,
-                             "no feature, or no place for a grant");
-    }
     if (result != TLM_CLIENT_OK) {
         return result;
+    }
+    if (grant == NULL || feature == NULL) {
+        return tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL,
+                           "no feature, or no place for a grant");
     }
     *grant = (tlm_client_grant){0};
     result = open_borrowed(path, &file, &key, error);
