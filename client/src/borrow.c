@@ -50,9 +50,9 @@ static tlm_client_result keep(tlm_client *client, const char *path, const json_t
         BORROWED_VERSION, "answer", "statement", json_object_get(answer, "statement"), "index",
         json_object_get(answer, "index"), "path", json_object_get(answer, "path"), "root",
         json_object_get(answer, "root"), "keys", client->keys);
-    (void)pthread_mutex_unlock(&client->key_lock);
     char *text = file != NULL ? json_dumps(file, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
-    json_decref(file);
+    json_decref(file); /* with the lock: jansson counts for one thread */
+    (void)pthread_mutex_unlock(&client->key_lock);
     if (text == NULL) {
         return tlm_trouble_memory(error);
     }
@@ -197,7 +197,7 @@ static tlm_client_result verify_file(tlm_client *client, const json_t *file, con
     }
     (void)pthread_mutex_lock(&client->key_lock);
     json_decref(client->received);
-    client->received = json_incref(json_object_get(file, "keys"));
+    client->received = json_deep_copy(json_object_get(file, "keys"));
     (void)pthread_mutex_unlock(&client->key_lock);
     tlm_client_result result = tlm_proof_check(client, body, &question, error);
     json_decref(body);

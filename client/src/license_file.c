@@ -198,7 +198,7 @@ tlm_client_result tlm_client_license_file(tlm_client *client, const char *path, 
         return result;
     }
     result = open_license(client, path, &license, error);
-    if (result == TLM_CLIENT_OK) {
+    if (result == TLM_CLIENT_OK && license != NULL) {
         result = judge(client, license, feature, fingerprint, grant, error);
     }
     tlm_license_free(&license);
