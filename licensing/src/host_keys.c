@@ -292,6 +292,23 @@ tlm_result tlm_host_keys_ledger(tlm_host_keys *keys, char id[37], tlm_error *err
     return result;
 }
 
+tlm_result tlm_host_keys_look(tlm_host_keys *keys, tlm_fingerprint *fallback, tlm_error *error)
+{
+    tlm_storage storage = {0};
+    tlm_host_component components[TLM_HOST_COMPONENTS];
+    (void)pthread_mutex_lock(&keys->files);
+    tlm_result result = open_files(keys, &storage, error);
+    (void)pthread_mutex_unlock(&keys->files);
+    if (result != TLM_OK) {
+        return result;
+    }
+    (void)tlm_host_components("/", storage.vault.salt, sizeof storage.vault.salt, components);
+    result = tlm_fingerprint_fallback(storage.vault.local, components, TLM_HOST_COMPONENTS,
+                                      fallback, error);
+    tlm_storage_clear(&storage);
+    return result;
+}
+
 static tlm_result write_ledger(const tlm_host_keys *keys, const tlm_storage *storage,
                                tlm_error *error)
 {
@@ -353,7 +370,7 @@ tlm_result tlm_host_keys_counter(tlm_host_keys *keys, uint64_t *value, bool *tam
 {
     return keys->holder.token == NULL
                ? no_token(error, "counter")
-               : tlm_token_counter_next(keys->holder.token, value, tamper_proof, error);
+               : tlm_token_counter_once(keys->holder.token, value, tamper_proof, error);
 }
 
 tlm_result tlm_host_keys_clock(tlm_host_keys *keys, tlm_token_clock *clock, tlm_error *error)

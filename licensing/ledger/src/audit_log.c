@@ -231,16 +231,25 @@ static tlm_result read_rows(sqlite3_stmt *query, json_t *entries, int64_t *last,
     return result;
 }
 
+static int64_t from_the_end(int64_t newest, int64_t after)
+{
+    return after > -newest ? newest + after : 0;
+}
+
 tlm_result tlm_audit_read(sqlite3 *db, int64_t after, int64_t limit, json_t **answer,
                           tlm_error *error)
 {
     sqlite3_stmt *query = NULL;
-    int64_t last = after;
+    int64_t last = 0;
+    char hash[TLM_AUDIT_HASH_SIZE];
     json_t *entries = json_array();
-    tlm_result result =
-        entries != NULL ? tlm_sql_prepare(db, select_entries, &query, error) : no_memory(error);
+    tlm_result result = entries != NULL ? tlm_audit_head(db, &last, hash, error) : no_memory(error);
     if (result == TLM_OK) {
-        (void)sqlite3_bind_int64(query, 1, after);
+        result = tlm_sql_prepare(db, select_entries, &query, error);
+    }
+    if (result == TLM_OK) {
+        last = after >= 0 ? after : from_the_end(last, after);
+        (void)sqlite3_bind_int64(query, 1, last);
         (void)sqlite3_bind_int64(query, 2, limit > 0 ? limit : 0);
         result = read_rows(query, entries, &last, error);
     }

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <tlm/log.h>
+
 #include "audit_private.h"
 #include "guard_store.h"
 
-#define US_PER_MS 1000
-#define MS_PER_S 1000
+#define US_PER_MS INT64_C(1000)
+#define MS_PER_S INT64_C(1000)
 
 /* Marks are written when they moved by a fifth of the tolerance, within these bounds. */
 #define KEEP_SHARE 5
@@ -48,6 +50,9 @@ static tlm_result note(tlm_guard *guard, sqlite3 *db, tlm_guard_state found, int
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL,
                              "no memory for an entry of the audit log");
     }
+    tlm_log(found == TLM_GUARD_OK ? TLM_LOG_INFO : TLM_LOG_WARNING, "ledger_state",
+            "state=%s was=%s detail=\"%s\"", tlm_guard_state_name(found),
+            tlm_guard_state_name(guard->state), detail);
     return tlm_audit_append(db, wall, "state", members, error);
 }
 
@@ -120,8 +125,11 @@ tlm_result tlm_guard_load(tlm_guard *guard, sqlite3 *db, const tlm_ledger_limits
     if (guard->loaded) {
         /* What was seen stays seen, though it was not committed. */
         loaded.marks = guard->begun ? loaded.kept : guard->marks;
+        loaded.begun = guard->begun;
         loaded.observed = guard->observed;
         loaded.last_steady = guard->last_steady;
+        /* A part of the transaction may have been undone, and not the checkpoint. */
+        loaded.fresh = guard->fresh && loaded.has_counter && loaded.counter == guard->counter;
     }
     loaded.loaded = true;
     *guard = loaded;
@@ -324,8 +332,9 @@ tlm_result tlm_guard_replaced(tlm_guard *guard, sqlite3 *db, int64_t wall, tlm_e
     if (!is_graver(guard, TLM_GUARD_REPLACED)) {
         return TLM_OK;
     }
-    tlm_result result = enter(guard, db, TLM_GUARD_REPLACED, wall,
-                              "the ledger's file is another one than the one that is open", error);
+    tlm_result result =
+        enter(guard, db, TLM_GUARD_REPLACED, wall,
+              "the file is not the one that was open, or that this host's files name", error);
     return result == TLM_OK ? tlm_guard_write(guard, db, error) : result;
 }
 

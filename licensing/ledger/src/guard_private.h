@@ -20,8 +20,9 @@
  *     before something is granted:  tlm_guard_permit(&guard, timed, &error)
  *     last in one that wrote:       tlm_guard_keep(&guard, db, &error)
  *
- * Everything is of the writer's thread, inside its transaction; after a rollback the writer loads
- * the guard again, into the same struct: what the process itself saw of the clocks stays.
+ * Everything is of the writer's thread, inside its transaction; after a rollback, of all or
+ * of a part, the writer loads the guard again into the same struct: what the process itself saw of
+ * the clocks stays.
  */
 
 #include <stdbool.h>
@@ -41,7 +42,7 @@ typedef enum tlm_guard_state {
     TLM_GUARD_CLOCK_BACK,     /* "clock-back": the clock is behind what was seen */
     TLM_GUARD_ROLLED_BACK,    /* "rolled-back": the counter has gone on without this ledger */
     TLM_GUARD_COUNTER_LOST,   /* "counter-lost": the token's counter is below ours, or is gone */
-    TLM_GUARD_REPLACED,       /* "replaced": the file was exchanged while it was open */
+    TLM_GUARD_REPLACED,       /* "replaced": the file is not the one that was in use */
     TLM_GUARD_LEDGER_MISSING, /* "ledger-missing": one was noted, and there was none */
     TLM_GUARD_STATE_COUNT
 } tlm_guard_state;
@@ -102,7 +103,7 @@ TLM_CHECKED tlm_result tlm_guard_checkpoint(tlm_guard *guard, sqlite3 *db,
                                             const tlm_checkpoint *reading, int64_t wall,
                                             tlm_error *error);
 
-/* The file of the open ledger is another one than its path names now. */
+/* The file of the open ledger is another one than its path names now, or than was noted. */
 TLM_CHECKED tlm_result tlm_guard_replaced(tlm_guard *guard, sqlite3 *db, int64_t wall,
                                           tlm_error *error);
 

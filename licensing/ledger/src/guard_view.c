@@ -34,9 +34,9 @@ static const state_row states[TLM_GUARD_STATE_COUNT] = {
          "See what became of it: tlm-token-init doctor. Bring the token and the ledger of one "
          "moment back, or: " ACCEPT},
     [TLM_GUARD_REPLACED] =
-        {"replaced", "The ledger's file was exchanged while it was open",
-         "Stop the service before files are restored. Start it again now: it judges the file that "
-         "is there. systemctl restart TLLicenseManager"},
+        {"replaced", "The ledger's file is not the one that was in use",
+         "Stop the service, bring the file of before back, and start it: it judges what is there. "
+         "Where this one is right: " ACCEPT},
     [TLM_GUARD_LEDGER_MISSING] =
         {"ledger-missing", "The ledger of this host is gone, and an empty one took its place",
          "Stop the service, bring the directory licensing/ back, start it. Where it is lost, "
