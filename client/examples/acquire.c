@@ -6,12 +6,13 @@
  *     cc acquire.c $(pkg-config --cflags --libs tlm-client) -o acquire
  *     ./acquire FEATURE HOST.JWKS < /dev/tty
  *
- * The daemon is the one of TLM_URL, or of this host. Each line that is read stands for work.
+ * The daemon is the one of TLM_URL, or of this host. Whatever is read stands for work.
  */
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
+#include <unistd.h>
 
 #include <tlm-client.h>
 
@@ -36,8 +37,15 @@ static int complain(const tlm_client_error *error)
 
 static void work(tlm_client_lease *lease)
 {
-    char line[128];
-    while (atomic_load(&stop) == 0 && fgets(line, sizeof line, stdin) != NULL) {
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    char data[128];
+    while (atomic_load(&stop) == 0) {
+        if (poll(&input, 1, 1000) <= 0) {
+            continue; /* to look whether to stop */
+        }
+        if (read(STDIN_FILENO, data, sizeof data) <= 0) {
+            return;
+        }
         printf("worked at level %s\n", tlm_client_level_text(tlm_client_lease_level(lease)));
         fflush(stdout);
     }

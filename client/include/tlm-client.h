@@ -108,8 +108,8 @@ typedef struct tlm_client_ask {
     const char *license;
     long long units;     /* seats, or units of a use; 0: 1 */
     long long ttl;       /* acquire: seconds of the lease; 0: the daemon's default */
-    unsigned wait;       /* acquire: seconds to queue for a seat */
     const char *request; /* use: its id, 1 to 128 bytes; NULL: one is made */
+    unsigned wait;       /* acquire: seconds to queue for a seat */
     bool give_back;      /* use: return tokens */
 } tlm_client_ask;
 

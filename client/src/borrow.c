@@ -50,9 +50,9 @@ static tlm_client_result keep(tlm_client *client, const char *path, const json_t
         BORROWED_VERSION, "answer", "statement", json_object_get(answer, "statement"), "index",
         json_object_get(answer, "index"), "path", json_object_get(answer, "path"), "root",
         json_object_get(answer, "root"), "keys", client->keys);
-    (void)pthread_mutex_unlock(&client->key_lock);
     char *text = file != NULL ? json_dumps(file, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
-    json_decref(file);
+    json_decref(file); /* with the lock: jansson counts for one thread */
+    (void)pthread_mutex_unlock(&client->key_lock);
     if (text == NULL) {
         return tlm_trouble_memory(error);
     }
@@ -197,7 +197,7 @@ static tlm_client_result verify_file(tlm_client *client, const json_t *file, con
     }
     (void)pthread_mutex_lock(&client->key_lock);
     json_decref(client->received);
-    client->received = json_incref(json_object_get(file, "keys"));
+    client->received = json_deep_copy(json_object_get(file, "keys"));
     (void)pthread_mutex_unlock(&client->key_lock);
     tlm_client_result result = tlm_proof_check(client, body, &question, error);
     json_decref(body);
@@ -226,7 +226,7 @@ static tlm_client_result take_grant(const json_t *statement, time_t now, tlm_cli
                                     tlm_client_error *error)
 {
     /* Everything but the memory, which a statement has as a text, is as in an answer. */
-    json_t *copy = json_copy((json_t *)(uintptr_t)statement);
+    json_t *copy = json_deep_copy(statement);
     const char *memory = json_string_value(json_object_get(statement, "memory"));
     if (copy == NULL) {
         return tlm_trouble_memory(error);
@@ -274,12 +274,12 @@ tlm_client_result tlm_client_borrowed(tlm_client *client, const char *path, cons
     EVP_PKEY *key = NULL;
     time_t now = time(NULL);
     tlm_client_result result = begin_file(client, path, error);
-    if (result == TLM_CLIENT_OK && (grant == NULL || feature == NULL)) {
-        result = tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL,
-                             "no feature, or no place for a grant");
-    }
     if (result != TLM_CLIENT_OK) {
         return result;
+    }
+    if (grant == NULL || feature == NULL) {
+        return tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL,
+                           "no feature, or no place for a grant");
     }
     *grant = (tlm_client_grant){0};
     result = open_borrowed(path, &file, &key, error);

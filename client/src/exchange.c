@@ -11,7 +11,7 @@
 #define USE_TRIES 3U
 #define TEXT_MAX 256U
 #define REQUEST_MAX 128U
-#define SECONDS_MAX 9007199254740991LL
+#define NUMBER_MAX 9007199254740991LL
 
 static bool add_text(json_t *body, const char *name, const char *text)
 {
@@ -39,27 +39,27 @@ static bool text_fits(const char *text, size_t most)
 
 tlm_client_result tlm_exchange_check(const tlm_client_ask *ask, tlm_client_error *error)
 {
-    const char *wrong = NULL;
     if (ask == NULL || ask->feature == NULL) {
-        wrong = "feature";
-    } else if (!text_fits(ask->feature, TEXT_MAX)) {
-        wrong = "feature";
-    } else if (!text_fits(ask->vendor, TEXT_MAX)) {
-        wrong = "vendor";
-    } else if (!text_fits(ask->product, TEXT_MAX)) {
-        wrong = "product";
-    } else if (!text_fits(ask->license, TEXT_MAX)) {
-        wrong = "license";
-    } else if (!text_fits(ask->request, REQUEST_MAX)) {
-        wrong = "request";
-    } else if (ask->units < 0 || ask->units > SECONDS_MAX) {
-        wrong = "units";
-    } else if (ask->ttl < 0 || ask->ttl > SECONDS_MAX) {
-        wrong = "ttl";
+        return tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL,
+                           "there is no feature to ask for");
     }
-    return wrong == NULL ? TLM_CLIENT_OK
-                         : tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL,
-                                       "the %s to ask for is missing or cannot be", wrong);
+    const struct {
+        const char *name;
+        bool fits;
+    } members[] = {{"feature", text_fits(ask->feature, TEXT_MAX)},
+                   {"vendor", text_fits(ask->vendor, TEXT_MAX)},
+                   {"product", text_fits(ask->product, TEXT_MAX)},
+                   {"license", text_fits(ask->license, TEXT_MAX)},
+                   {"request", text_fits(ask->request, REQUEST_MAX)},
+                   {"units", ask->units >= 0 && ask->units <= NUMBER_MAX},
+                   {"ttl", ask->ttl >= 0 && ask->ttl <= NUMBER_MAX}};
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        if (!members[i].fits) {
+            return tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL,
+                               "the %s to ask for is empty or too large", members[i].name);
+        }
+    }
+    return TLM_CLIENT_OK;
 }
 
 bool tlm_exchange_path(const char *lease, char path[TLM_EXCHANGE_PATH_SIZE])
@@ -177,12 +177,12 @@ tlm_client_result tlm_exchange_return(tlm_client *client, const char *lease, con
 tlm_client_result tlm_client_check(tlm_client *client, const tlm_client_ask *ask,
                                    tlm_client_grant *grant, tlm_client_error *error)
 {
-    tlm_client_result result = tlm_client_begin(client, error);
-    if (result == TLM_CLIENT_OK && grant == NULL) {
-        result = tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL, "no place for a grant");
+    if (grant == NULL) {
+        return tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL, "no place for a grant");
     }
+    *grant = (tlm_client_grant){0};
+    tlm_client_result result = tlm_client_begin(client, error);
     if (result == TLM_CLIENT_OK) {
-        *grant = (tlm_client_grant){0};
         result = tlm_exchange_check(ask, error);
     }
     if (result != TLM_CLIENT_OK) {
@@ -215,17 +215,20 @@ tlm_client_result tlm_client_use(tlm_client *client, const tlm_client_ask *ask,
                                  tlm_client_grant *grant, tlm_client_error *error)
 {
     char request[REQUEST_MAX + 1] = "";
-    tlm_client_result result = tlm_client_begin(client, error);
-    if (result == TLM_CLIENT_OK && grant == NULL) {
-        result = tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL, "no place for a grant");
+    if (grant == NULL) {
+        return tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL, "no place for a grant");
     }
+    *grant = (tlm_client_grant){0};
+    tlm_client_result result = tlm_client_begin(client, error);
     if (result == TLM_CLIENT_OK) {
-        *grant = (tlm_client_grant){0};
         result = tlm_exchange_check(ask, error);
     }
-    if (result == TLM_CLIENT_OK && ask->request != NULL) {
+    if (result != TLM_CLIENT_OK) {
+        return result;
+    }
+    if (ask->request != NULL) {
         (void)snprintf(request, sizeof request, "%s", ask->request);
-    } else if (result == TLM_CLIENT_OK) {
+    } else {
         result = tlm_random_text(request, error);
     }
     if (result != TLM_CLIENT_OK) {

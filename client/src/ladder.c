@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ladder_private.h"
 
-#define SECOND 1000
+#define SECOND 1000LL
 #define GRACE (900 * SECOND)
 #define RETRY_MAX (30 * SECOND)
 /* Longest time that is calculated with: a century. Longer ones are not told apart. */

@@ -180,10 +180,10 @@ static tlm_client_result refuse_second(const char *feature, tlm_client_error *er
 tlm_client_result tlm_client_acquire(tlm_client *client, const tlm_client_ask *ask,
                                      tlm_client_lease **lease, tlm_client_error *error)
 {
-    tlm_client_result result = tlm_client_begin(client, error);
-    if (result == TLM_CLIENT_OK && lease == NULL) {
-        result = tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL, "no place for a lease");
+    if (lease == NULL) {
+        return tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL, "no place for a lease");
     }
+    tlm_client_result result = tlm_client_begin(client, error);
     if (result == TLM_CLIENT_OK) {
         result = tlm_exchange_check(ask, error);
     }

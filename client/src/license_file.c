@@ -102,7 +102,7 @@ static tlm_client_result own_fingerprint(tlm_client *client, char fingerprint[65
 static tlm_client_result check_binding(tlm_client *client, const tlm_license *license,
                                        const char *fingerprint, tlm_client_error *error)
 {
-    char own[65];
+    char own[65] = "";
     if (fingerprint == NULL) {
         tlm_client_result result = own_fingerprint(client, own, error);
         if (result != TLM_CLIENT_OK) {
@@ -188,17 +188,17 @@ tlm_client_result tlm_client_license_file(tlm_client *client, const char *path, 
                                           tlm_client_error *error)
 {
     tlm_license *license = NULL;
-    tlm_client_result result = tlm_client_begin(client, error);
-    if (result == TLM_CLIENT_OK && (path == NULL || feature == NULL || grant == NULL)) {
-        result = tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL,
-                             "no file, no feature, or no place for a grant");
+    if (path == NULL || feature == NULL || grant == NULL) {
+        return tlm_trouble(error, TLM_CLIENT_ARGUMENT, "argument", NULL,
+                           "no file, no feature, or no place for a grant");
     }
+    *grant = (tlm_client_grant){0};
+    tlm_client_result result = tlm_client_begin(client, error);
     if (result != TLM_CLIENT_OK) {
         return result;
     }
-    *grant = (tlm_client_grant){0};
     result = open_license(client, path, &license, error);
-    if (result == TLM_CLIENT_OK) {
+    if (result == TLM_CLIENT_OK && license != NULL) {
         result = judge(client, license, feature, fingerprint, grant, error);
     }
     tlm_license_free(&license);

@@ -12,7 +12,6 @@
 #include "client_private.h"
 
 #define TOKEN_MAX 512U
-#define CONNECT_MS 2000L
 #define ROOM_FIRST 4096U
 #define PATH_MAX_LENGTH 512U
 #define RETRY_AFTER_MAX 86400L
@@ -153,8 +152,7 @@ static bool set_limits(tlm_link_setup *setup, CURL *handle, long timeout)
 {
     return curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, timeout) == CURLE_OK &&
-           curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
-                            timeout < CONNECT_MS ? timeout : CONNECT_MS) == CURLE_OK &&
+           curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, timeout) == CURLE_OK &&
            curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(handle, CURLOPT_PROXY, "") == CURLE_OK &&
            curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) ==

@@ -34,7 +34,9 @@ static char *cell(const json_t *value)
 static bool add_cell(struct libscols_line *line, size_t column, const json_t *value)
 {
     char *text = cell(value);
-    return text != NULL && scols_line_refer_data(line, column, text) == 0;
+    bool added = text != NULL && scols_line_set_data(line, column, text) == 0;
+    free(text);
+    return added;
 }
 
 static struct libscols_table *new_table(void)

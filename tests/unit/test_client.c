@@ -91,8 +91,8 @@ static void ladder_goes_down_with_time_alone(void **state)
         int64_t age;
         tlm_client_level level;
     } steps[] = {{0, TLM_CLIENT_FINE},
-                 {150 * 1000 - 1, TLM_CLIENT_FINE},
-                 {150 * 1000, TLM_CLIENT_WARN},
+                 {150 * 1000LL - 1, TLM_CLIENT_FINE},
+                 {150 * 1000LL, TLM_CLIENT_WARN},
                  {5 * MINUTE - 1, TLM_CLIENT_WARN},
                  {5 * MINUTE, TLM_CLIENT_DEGRADED},
                  {20 * MINUTE - 1, TLM_CLIENT_DEGRADED},

@@ -294,11 +294,11 @@ fails_with() {
         -addext subjectAltName=IP:127.0.0.1 -days 2 -keyout "$home/tls.key" -out "$home/tls.crt" 2> /dev/null
     cat "$home/tls.key" "$home/tls.crt" > "$home/tls.pem"
     start_fake --tls "$home/tls.pem"
-    fails_with 1 untrusted "$tlm" status
+    fails_with 1 untrusted "$tlm" status --timeout 60
     [ "$(requests GET)" -eq 0 ]
-    "$tlm" status --ca "$home/tls.crt" > /dev/null
+    "$tlm" status --ca "$home/tls.crt" --timeout 60 > /dev/null
     fails_with 2 setting "$tlm" status --ca "$home/nothing"
-    fails_with 2 setting "$tlm" status --ca "$home/tls.crt" --certificate "$home/kid" --private-key "$home/kid"
+    fails_with 2 setting "$tlm" status --ca "$home/tls.crt" --certificate "$home/kid" --private-key "$home/kid" --timeout 60
 }
 
 @test "the completion offers subcommands, words and options" {
