@@ -197,7 +197,7 @@ struct tlm_key {
     unsigned char id[TLM_ID_MAX];
     size_t id_size;
     CK_KEY_TYPE type;
-    size_t size; /* bytes of the modulus, 32 for P-256 */
+    size_t size; /* bytes of the modulus or of a coordinate */
     EVP_PKEY *public;
     CK_OBJECT_HANDLE handle;
     unsigned long login; /* in which the handle was looked up */

@@ -6,8 +6,9 @@
 typedef struct generate_request {
     const char *label;
     unsigned char id;
-    CK_ULONG bits; /* 0: P-256 */
-    bool tried;    /* an earlier attempt may have made the key and lost the answer */
+    CK_ULONG bits; /* 0: EC */
+    bool p384;
+    bool tried; /* an earlier attempt may have made the key and lost the answer */
     tlm_key *key;
 } generate_request;
 
@@ -56,8 +57,9 @@ static void add_uses(template *public, template *private, bool rsa)
 
 static tlm_result generate(tlm_token *token, generate_request *request, tlm_error *error)
 {
-    /* OBJECT IDENTIFIER prime256v1 */
-    static CK_BYTE curve[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+    /* OBJECT IDENTIFIER prime256v1, secp384r1 */
+    static CK_BYTE p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+    static CK_BYTE p384[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22};
     static CK_BYTE exponent[] = {0x01, 0x00, 0x01};
     bool rsa = request->bits != 0;
     template public = {.count = 0};
@@ -67,7 +69,8 @@ static tlm_result generate(tlm_token *token, generate_request *request, tlm_erro
         add(&public, CKA_MODULUS_BITS, &request->bits, sizeof request->bits);
         add(&public, CKA_PUBLIC_EXPONENT, exponent, sizeof exponent);
     } else {
-        add(&public, CKA_EC_PARAMS, curve, sizeof curve);
+        add(&public, CKA_EC_PARAMS, request->p384 ? p384 : p256,
+            request->p384 ? sizeof p384 : sizeof p256);
     }
     add_common(&private, request);
     add(&private, CKA_PRIVATE, &yes, sizeof yes);
@@ -161,5 +164,12 @@ tlm_result tlm_key_generate_p256(tlm_token *token, const char *label, unsigned c
                                  tlm_key **key, tlm_error *error)
 {
     generate_request request = {.label = label, .id = id};
+    return run_generate(token, &request, key, error);
+}
+
+tlm_result tlm_key_generate_p384(tlm_token *token, const char *label, unsigned char id,
+                                 tlm_key **key, tlm_error *error)
+{
+    generate_request request = {.label = label, .id = id, .p384 = true};
     return run_generate(token, &request, key, error);
 }

@@ -38,12 +38,24 @@ static bool is_rsa(EVP_PKEY *key)
     return EVP_PKEY_is_a(key, "RSA") == 1;
 }
 
-static bool is_p256(EVP_PKEY *key)
+static bool is_ec(EVP_PKEY *key, const char *curve, const char *alias)
 {
     char group[32] = "";
     return EVP_PKEY_is_a(key, "EC") == 1 &&
            EVP_PKEY_get_group_name(key, group, sizeof group, NULL) == 1 &&
-           (strcmp(group, "prime256v1") == 0 || strcmp(group, "P-256") == 0);
+           (strcmp(group, curve) == 0 || strcmp(group, alias) == 0);
+}
+
+static bool fits(EVP_PKEY *key, tlm_jwa algorithm)
+{
+    switch (algorithm) {
+    case TLM_JWA_ES256:
+        return is_ec(key, "P-256", "prime256v1");
+    case TLM_JWA_ES384:
+        return is_ec(key, "P-384", "secp384r1");
+    default:
+        return is_rsa(key);
+    }
 }
 
 tlm_result tlm_public_encrypt_oaep(EVP_PKEY *key, const void *plain, size_t size,
@@ -79,35 +91,35 @@ tlm_result tlm_public_encrypt_oaep(EVP_PKEY *key, const void *plain, size_t size
 }
 
 /* r || s (RFC 7518 section 3.4) as the DER that OpenSSL verifies. The caller frees *der. */
-static tlm_result concat_to_der(const unsigned char *signature, unsigned char **der, int *der_size,
-                                tlm_error *error)
+static tlm_result concat_to_der(const unsigned char *signature, int half, unsigned char **der,
+                                int *der_size, tlm_error *error)
 {
     ECDSA_SIG *pair = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(signature, 32, NULL);
-    BIGNUM *s = BN_bin2bn(signature + 32, 32, NULL);
+    BIGNUM *r = BN_bin2bn(signature, half, NULL);
+    BIGNUM *s = BN_bin2bn(signature + half, half, NULL);
     if (pair == NULL || r == NULL || s == NULL || ECDSA_SIG_set0(pair, r, s) != 1) {
         BN_free(r);
         BN_free(s);
         ECDSA_SIG_free(pair);
-        return tlm_error_set_openssl(error, TLM_ERR_MEMORY, "reading an ES256 signature");
+        return tlm_error_set_openssl(error, TLM_ERR_MEMORY, "reading an ECDSA signature");
     }
     *der = NULL;
     *der_size = i2d_ECDSA_SIG(pair, der);
     ECDSA_SIG_free(pair);
     if (*der_size <= 0) {
-        return tlm_error_set_openssl(error, TLM_ERR_MEMORY, "encoding an ES256 signature");
+        return tlm_error_set_openssl(error, TLM_ERR_MEMORY, "encoding an ECDSA signature");
     }
     return TLM_OK;
 }
 
-static tlm_result verify(EVP_PKEY *key, bool pss, const void *data, size_t size,
+static tlm_result verify(EVP_PKEY *key, tlm_jwa algorithm, const void *data, size_t size,
                          const unsigned char *signature, size_t signature_size, tlm_error *error)
 {
+    const EVP_MD *hash = algorithm == TLM_JWA_ES384 ? EVP_sha384() : EVP_sha256();
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     EVP_PKEY_CTX *options = NULL; /* owned by the context */
-    bool ready =
-        context != NULL && EVP_DigestVerifyInit(context, &options, EVP_sha256(), NULL, key) == 1;
-    if (ready && pss) {
+    bool ready = context != NULL && EVP_DigestVerifyInit(context, &options, hash, NULL, key) == 1;
+    if (ready && algorithm == TLM_JWA_PS256) {
         ready = EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
                 EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) == 1;
     }
@@ -131,25 +143,26 @@ tlm_result tlm_public_verify(EVP_PKEY *key, tlm_jwa algorithm, const void *data,
         return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL,
                              "verifying takes a key, data and a signature");
     }
-    if (algorithm == TLM_JWA_ES256 ? !is_p256(key) : !is_rsa(key)) {
+    if (!fits(key, algorithm)) {
         return tlm_error_set(error, TLM_ERR_UNSUPPORTED,
-                             "ES256 needs a P-256 key, RS256 and PS256 an RSA key.",
+                             "ES256 needs a P-256 key, ES384 a P-384 key, RS256 and PS256 an RSA "
+                             "key.",
                              "a public key does not fit the signature algorithm");
     }
     const void *bytes = data != NULL ? data : "";
-    if (algorithm != TLM_JWA_ES256) {
-        return verify(key, algorithm == TLM_JWA_PS256, bytes, size, signature, signature_size,
-                      error);
+    if (algorithm == TLM_JWA_RS256 || algorithm == TLM_JWA_PS256) {
+        return verify(key, algorithm, bytes, size, signature, signature_size, error);
     }
-    if (signature_size != 64) {
+    int half = algorithm == TLM_JWA_ES384 ? 48 : 32;
+    if (signature_size != 2 * (size_t)half) {
         return tlm_error_set(error, TLM_ERR_SIGNATURE, NULL,
-                             "an ES256 signature of %zu bytes, not 64", signature_size);
+                             "an ECDSA signature of %zu bytes, not %d", signature_size, 2 * half);
     }
     unsigned char *der = NULL;
     int der_size = 0;
-    tlm_result result = concat_to_der(signature, &der, &der_size, error);
+    tlm_result result = concat_to_der(signature, half, &der, &der_size, error);
     if (result == TLM_OK) {
-        result = verify(key, false, bytes, size, der, (size_t)der_size, error);
+        result = verify(key, algorithm, bytes, size, der, (size_t)der_size, error);
     }
     OPENSSL_free(der);
     return result;

@@ -8,7 +8,19 @@
 #include <openssl/param_build.h>
 
 #define RSA_BYTES_MIN 128U
-#define POINT_SIZE 65U /* 04 || x || y of P-256 */
+
+/* Curves by their OBJECT IDENTIFIER in CKA_EC_PARAMS, prime256v1 and secp384r1. */
+static const struct {
+    const char *name;
+    unsigned char parameters[10];
+    size_t parameters_size;
+    size_t point_size; /* 04 || x || y */
+} curves[] = {
+    {"P-256", {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07}, 10, 65},
+    {"P-384", {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22}, 7, 97},
+};
+
+#define CURVES (sizeof curves / sizeof curves[0])
 
 static tlm_result make_public(const char *type, OSSL_PARAM_BLD *builder, EVP_PKEY **public,
                               tlm_error *error)
@@ -21,16 +33,20 @@ static tlm_result make_public(const char *type, OSSL_PARAM_BLD *builder, EVP_PKE
     EVP_PKEY_CTX_free(context);
     OSSL_PARAM_free(parameters);
     if (!done) {
-        return tlm_error_set_openssl(error, TLM_ERR_FORMAT, "reading a public key from the token");
+        return tlm_error_set_openssl(error, TLM_ERR_FORMAT, "reading the numbers of a public key");
     }
     *public = made;
     return TLM_OK;
 }
 
-static tlm_result make_rsa(const unsigned char *modulus, size_t modulus_size,
-                           const unsigned char *exponent, size_t exponent_size, EVP_PKEY **public,
-                           tlm_error *error)
+tlm_result tlm_public_from_rsa(const unsigned char *modulus, size_t modulus_size,
+                               const unsigned char *exponent, size_t exponent_size, EVP_PKEY **key,
+                               tlm_error *error)
 {
+    if (modulus_size > TLM_SIGNATURE_MAX || exponent_size > TLM_SIGNATURE_MAX) {
+        return tlm_error_set(error, TLM_ERR_UNSUPPORTED, "Use an RSA key of 2048 to 4096 bits.",
+                             "an RSA key with a modulus of %zu bytes", modulus_size);
+    }
     BIGNUM *n = BN_bin2bn(modulus, (int)modulus_size, NULL);
     BIGNUM *e = BN_bin2bn(exponent, (int)exponent_size, NULL);
     OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
@@ -40,7 +56,7 @@ static tlm_result make_rsa(const unsigned char *modulus, size_t modulus_size,
         OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e) != 1) {
         result = tlm_error_set_openssl(error, TLM_ERR_MEMORY, "building an RSA public key");
     } else {
-        result = make_public("RSA", builder, public, error);
+        result = make_public("RSA", builder, key, error);
     }
     OSSL_PARAM_BLD_free(builder);
     BN_free(n);
@@ -67,7 +83,7 @@ static tlm_result read_rsa(tlm_token *token, CK_OBJECT_HANDLE handle, EVP_PKEY *
                                "an RSA key of %zu bits on the token", modulus_size * 8);
     }
     if (result == TLM_OK) {
-        result = make_rsa(modulus, modulus_size, exponent, exponent_size, public, error);
+        result = tlm_public_from_rsa(modulus, modulus_size, exponent, exponent_size, public, error);
     }
     free(modulus);
     free(exponent);
@@ -75,58 +91,74 @@ static tlm_result read_rsa(tlm_token *token, CK_OBJECT_HANDLE handle, EVP_PKEY *
 }
 
 /* CKA_EC_POINT is a DER OCTET STRING around the point; some tokens leave the wrapping away. */
-static const unsigned char *unwrap_point(const unsigned char *data, size_t size)
+static const unsigned char *unwrap_point(const unsigned char *data, size_t size, size_t point_size)
 {
-    if (size == POINT_SIZE + 2 && data[0] == 0x04 && data[1] == POINT_SIZE) {
+    if (size == point_size + 2 && data[0] == 0x04 && data[1] == point_size) {
         return data + 2;
     }
-    return size == POINT_SIZE && data[0] == 0x04 ? data : NULL;
+    return size == point_size && data[0] == 0x04 ? data : NULL;
 }
 
-static tlm_result make_p256(const unsigned char *point, EVP_PKEY **public, tlm_error *error)
+tlm_result tlm_public_from_point(const char *curve, const unsigned char *point, size_t point_size,
+                                 EVP_PKEY **key, tlm_error *error)
 {
     OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
     tlm_result result = TLM_OK;
     if (builder == NULL ||
-        OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, "P-256", 0) != 1 ||
-        OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point, POINT_SIZE) !=
+        OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, curve, 0) != 1 ||
+        OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point, point_size) !=
             1) {
         result = tlm_error_set_openssl(error, TLM_ERR_MEMORY, "building an EC public key");
     } else {
-        result = make_public("EC", builder, public, error);
+        result = make_public("EC", builder, key, error);
     }
     OSSL_PARAM_BLD_free(builder);
     return result;
 }
 
-static tlm_result read_p256(tlm_token *token, CK_OBJECT_HANDLE handle, EVP_PKEY **public,
-                            tlm_error *error)
+static tlm_result read_curve(tlm_token *token, CK_OBJECT_HANDLE handle, size_t *curve,
+                             tlm_error *error)
 {
-    /* OBJECT IDENTIFIER prime256v1 */
-    static const unsigned char curve[] = {0x06, 0x08, 0x2a, 0x86, 0x48,
-                                          0xce, 0x3d, 0x03, 0x01, 0x07};
     unsigned char *data = NULL;
     size_t size = 0;
     tlm_result result = tlm_object_get(token, handle, CKA_EC_PARAMS, 256, &data, &size, error);
     if (result != TLM_OK) {
         return result;
     }
-    bool known = size == sizeof curve && memcmp(data, curve, size) == 0;
-    free(data);
-    if (!known) {
-        return tlm_error_set(error, TLM_ERR_UNSUPPORTED, "Use a P-256 key.",
-                             "an EC key of another curve than P-256 on the token");
+    for (*curve = 0; *curve < CURVES; (*curve)++) {
+        if (size == curves[*curve].parameters_size &&
+            memcmp(data, curves[*curve].parameters, size) == 0) {
+            break;
+        }
     }
-    result = tlm_object_get(token, handle, CKA_EC_POINT, 256, &data, &size, error);
+    free(data);
+    if (*curve == CURVES) {
+        return tlm_error_set(error, TLM_ERR_UNSUPPORTED, "Use a P-256 or a P-384 key.",
+                             "an EC key of another curve than P-256 and P-384 on the token");
+    }
+    return TLM_OK;
+}
+
+static tlm_result read_ec(tlm_token *token, CK_OBJECT_HANDLE handle, EVP_PKEY **public,
+                          tlm_error *error)
+{
+    unsigned char *data = NULL;
+    size_t size = 0;
+    size_t curve = 0;
+    tlm_result result = read_curve(token, handle, &curve, error);
+    if (result == TLM_OK) {
+        result = tlm_object_get(token, handle, CKA_EC_POINT, 256, &data, &size, error);
+    }
     if (result != TLM_OK) {
         return result;
     }
-    const unsigned char *point = unwrap_point(data, size);
+    const unsigned char *point = unwrap_point(data, size, curves[curve].point_size);
     if (point == NULL) {
         result = tlm_error_set(error, TLM_ERR_FORMAT, NULL,
                                "the EC point of a key on the token is not an uncompressed one");
     } else {
-        result = make_p256(point, public, error);
+        result = tlm_public_from_point(curves[curve].name, point, curves[curve].point_size, public,
+                                       error);
     }
     free(data);
     return result;
@@ -139,8 +171,8 @@ tlm_result tlm_public_read(tlm_token *token, CK_OBJECT_HANDLE handle, CK_KEY_TYP
         return read_rsa(token, handle, public, error);
     }
     if (type == CKK_EC) {
-        return read_p256(token, handle, public, error);
+        return read_ec(token, handle, public, error);
     }
-    return tlm_error_set(error, TLM_ERR_UNSUPPORTED, "Use an RSA or a P-256 key.",
+    return tlm_error_set(error, TLM_ERR_UNSUPPORTED, "Use an RSA, a P-256 or a P-384 key.",
                          "a key of type 0x%lx on the token", type);
 }

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tlm/json.h>
+#include <tlm/jws.h>
+
 static void wiping_free(void *memory)
 {
     if (memory != NULL) {
@@ -34,6 +37,75 @@ json_t *tlm_json_load(const void *data, size_t size)
         return NULL;
     }
     return value;
+}
+
+/* Whether arrays and objects are nested deeper than is accepted: before a parser recurses. */
+static bool too_deep(const char *text, size_t size)
+{
+    size_t depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+        if (c == '"') {
+            quoted = !quoted;
+        } else if (quoted) {
+            i += c == '\\' ? 1 : 0;
+        } else if (c == '[' || c == '{') {
+            depth++;
+        } else if ((c == ']' || c == '}') && depth > 0) {
+            depth--;
+        }
+        if (depth > TLM_JSON_DEPTH_MAX) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The parser's own words show parts of the text, which may not get into a log. */
+static const char *why(const json_error_t *error)
+{
+    switch (json_error_code(error)) {
+    case json_error_duplicate_key:
+        return "a member is repeated";
+    case json_error_invalid_utf8:
+        return "it is not UTF-8";
+    case json_error_numeric_overflow:
+        return "a number is too large";
+    case json_error_null_character:
+    case json_error_null_byte_in_key:
+        return "a text holds a NUL";
+    case json_error_premature_end_of_input:
+        return "it ends too early";
+    case json_error_end_of_input_expected:
+        return "something stands behind it";
+    default:
+        return "its syntax is wrong";
+    }
+}
+
+tlm_result tlm_json_parse(const void *data, size_t size, const char *what, json_t **object,
+                          tlm_error *error)
+{
+    json_error_t cause = {.line = 0};
+    tlm_json_protect();
+    if (too_deep(data, size)) {
+        return tlm_error_set(error, TLM_ERR_FORMAT, NULL, "%s is nested deeper than %u levels",
+                             what, TLM_JSON_DEPTH_MAX);
+    }
+    json_t *value = json_loadb(data, size, JSON_REJECT_DUPLICATES, &cause);
+    if (value == NULL) {
+        return tlm_error_set(error, TLM_ERR_FORMAT, NULL, "%s is no JSON object, at byte %d: %s",
+                             what, cause.position, why(&cause));
+    }
+    if (!json_is_object(value)) {
+        (void)tlm_error_set(error, TLM_ERR_FORMAT, NULL, "%s is %s, not a JSON object", what,
+                            tlm_json_type(value));
+        json_decref(value);
+        return TLM_ERR_FORMAT;
+    }
+    *object = value;
+    return TLM_OK;
 }
 
 const char *tlm_json_member(const json_t *object, const char *name, size_t max)

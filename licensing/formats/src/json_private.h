@@ -22,6 +22,13 @@ void tlm_json_protect(void);
 /* One object without duplicate members and nothing behind it; NULL where it is not that. */
 json_t *tlm_json_load(const void *data, size_t size);
 
+/*
+ * The same for a text from anywhere: nesting is bounded before it is parsed, and TLM_ERR_FORMAT
+ * says of `what` why it is not taken, without showing any of it.
+ */
+TLM_CHECKED tlm_result tlm_json_parse(const void *data, size_t size, const char *what,
+                                      json_t **object, tlm_error *error);
+
 /* A text member of 1 to `max` bytes; NULL where it is missing or of another kind. */
 const char *tlm_json_member(const json_t *object, const char *name, size_t max);
 

@@ -100,11 +100,10 @@ static tlm_result parse_header(const part *from, tlm_jwe *jwe, tlm_error *error)
         tlm_error_prefix(error, "the header of a JWE");
         return result;
     }
-    jwe->members = tlm_json_load(data, size);
+    result = tlm_json_parse(data, size, "the header of a JWE", &jwe->members, error);
     free(data);
-    if (jwe->members == NULL) {
-        return tlm_error_set(error, TLM_ERR_FORMAT, NULL,
-                             "the header of a JWE is not one JSON object with distinct members");
+    if (result != TLM_OK) {
+        return result;
     }
     return check_header(jwe->members, &jwe->header, error);
 }
@@ -175,13 +174,19 @@ static tlm_result parse_parts(const part parts[PARTS], tlm_jwe *jwe, tlm_error *
 
 tlm_result tlm_jwe_parse(const char *text, size_t size, tlm_jwe **jwe, tlm_error *error)
 {
+    return tlm_jwe_parse_large(text, size, TLM_JWE_MAX, jwe, error);
+}
+
+tlm_result tlm_jwe_parse_large(const char *text, size_t size, size_t max, tlm_jwe **jwe,
+                               tlm_error *error)
+{
     if (text == NULL || jwe == NULL) {
         return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL, "a JWE without text");
     }
-    if (size > TLM_JWE_MAX) {
+    if (size > max) {
         return tlm_error_set(error, TLM_ERR_TOO_LARGE, NULL,
-                             "a JWE of %zu bytes is larger than the %u that are accepted", size,
-                             TLM_JWE_MAX);
+                             "a JWE of %zu bytes is larger than the %zu that are accepted", size,
+                             max);
     }
     part parts[PARTS];
     if (!split(text, size, parts)) {

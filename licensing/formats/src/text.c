@@ -82,6 +82,47 @@ void tlm_text_copy(char *to, size_t size, const char *from)
     (void)snprintf(to, size, "%s", from);
 }
 
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || (unsigned char)c == 0x7f;
+}
+
+bool tlm_text_has_controls(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (is_control(*text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void tlm_text_show(char *to, size_t size, const char *from)
+{
+    tlm_text_copy(to, size, from);
+    for (; *to != '\0'; to++) {
+        if (is_control(*to)) {
+            *to = '?';
+        }
+    }
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+void tlm_text_trim(const char **text, size_t *size)
+{
+    while (*size > 0 && is_blank(**text)) {
+        (*text)++;
+        (*size)--;
+    }
+    while (*size > 0 && is_blank((*text)[*size - 1])) {
+        (*size)--;
+    }
+}
+
 tlm_result tlm_error_missing(tlm_result result, const tlm_error *error)
 {
     bool no_directory = result != TLM_OK && error != NULL && error->domain == TLM_DOMAIN_ERRNO &&

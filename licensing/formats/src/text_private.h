@@ -18,6 +18,13 @@ bool tlm_uuid_valid(const char *uuid, size_t length);
 bool tlm_instant_make(time_t when, char instant[TLM_INSTANT_SIZE]);
 bool tlm_instant_valid(const char *instant);
 
+/* A text for people without control characters: each becomes a question mark. Cut to fit. */
+void tlm_text_show(char *to, size_t size, const char *from);
+bool tlm_text_has_controls(const char *text);
+
+/* Leaves out blanks and line ends around a text. */
+void tlm_text_trim(const char **text, size_t *size);
+
 /* Exactly `digits` lower case hexadecimal digits. */
 bool tlm_hex_valid(const char *text, size_t digits);
 

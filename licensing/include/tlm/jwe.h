@@ -55,6 +55,10 @@ typedef struct tlm_jwe_header {
  */
 TLM_CHECKED tlm_result tlm_jwe_parse(const char *text, size_t size, tlm_jwe **jwe,
                                      tlm_error *error);
+
+/* The same for a text of at most `max` bytes; what it holds is read by tlm_jwe_open_bytes. */
+TLM_CHECKED tlm_result tlm_jwe_parse_large(const char *text, size_t size, size_t max, tlm_jwe **jwe,
+                                           tlm_error *error);
 void tlm_jwe_free(tlm_jwe **jwe);
 
 /* What was parsed, owned by the JWE. The encrypted key of "dir" has size 0. */
@@ -71,6 +75,13 @@ TLM_CHECKED tlm_result tlm_jwe_open(const tlm_jwe *jwe, const tlm_secret *cek, t
                                     tlm_error *error);
 
 /*
+ * The same into ordinary memory, for content that is too large for a secret and need not be one. A
+ * zero byte stands behind the last one. It is wiped and freed by the caller.
+ */
+TLM_CHECKED tlm_result tlm_jwe_open_bytes(const tlm_jwe *jwe, const tlm_secret *cek,
+                                          unsigned char **plain, size_t *size, tlm_error *error);
+
+/*
  * Seals `plain` (at most TLM_JWE_PLAIN_MAX bytes) with `cek` under a fresh nonce; `enc` is always
  * A256GCM. `encrypted_key` is put into the text as it is (size 0 for "dir"). The caller frees the
  * text with free().
@@ -79,5 +90,11 @@ TLM_CHECKED tlm_result tlm_jwe_seal(const tlm_jwe_header *header,
                                     const unsigned char *encrypted_key, size_t encrypted_size,
                                     const tlm_secret *cek, const tlm_secret *plain, char **text,
                                     tlm_error *error);
+
+/* The same for content in ordinary memory, of any size. */
+TLM_CHECKED tlm_result tlm_jwe_seal_bytes(const tlm_jwe_header *header,
+                                          const unsigned char *encrypted_key, size_t encrypted_size,
+                                          const tlm_secret *cek, const void *plain, size_t size,
+                                          char **text, tlm_error *error);
 
 #endif

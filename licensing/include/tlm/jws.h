@@ -14,7 +14,7 @@
  *     const tlm_trust_key *key = NULL;
  *     result = tlm_jws_parse(text, size, TLM_LICENSE_MAX, &jws, &error);
  *     if (result == TLM_OK) {
- *         result = tlm_trust_find(trust, tlm_jws_get_header(jws)->kid, &key, &error);
+ *         result = tlm_trust_issuer(trust, tlm_jws_get_header(jws)->kid, &key, &error);
  *     }
  *     if (result == TLM_OK) {
  *         result = tlm_jws_verify(jws, key->jwk, key->alg, &error);

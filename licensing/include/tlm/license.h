@@ -34,6 +34,9 @@
 #define TLM_MEMORY_MAX 4096U
 /* Largest number of seats, units, seconds or days in a license: exact in every JSON reader. */
 #define TLM_LICENSE_NUMBER_MAX 9007199254740991LL
+/* Most days of a model, some 10,000 years: with them no time leaves 64 bits. And of borrowing. */
+#define TLM_LICENSE_DAYS_MAX 3650000LL
+#define TLM_BORROW_DAYS_MAX 3650LL
 
 typedef enum tlm_model_type {
     TLM_MODEL_PERPETUAL = 0,

@@ -31,7 +31,7 @@
 typedef struct tlm_key tlm_key;
 
 /* JWA signature algorithms, RFC 7518 section 3.1. */
-typedef enum tlm_jwa { TLM_JWA_ES256, TLM_JWA_RS256, TLM_JWA_PS256 } tlm_jwa;
+typedef enum tlm_jwa { TLM_JWA_ES256, TLM_JWA_ES384, TLM_JWA_RS256, TLM_JWA_PS256 } tlm_jwa;
 
 /* Largest signature and OAEP cipher text: RSA-4096. */
 #define TLM_SIGNATURE_MAX 512U
@@ -65,11 +65,14 @@ TLM_CHECKED tlm_result tlm_certificate_find_by_uri(tlm_token *token, const char 
 /*
  * Makes a key pair on the token: sensitive, not extractable, token objects, the private one
  * private. TLM_ERR_EXISTS where a private key has that label or id already. RSA: 2048, 3072 or
- * 4096 bits, decrypts and signs. EC: P-256, signs.
+ * 4096 bits, decrypts and signs. EC: P-256 and P-384, sign.
  */
 TLM_CHECKED tlm_result tlm_key_generate_rsa(tlm_token *token, unsigned bits, const char *label,
                                             unsigned char id, tlm_key **key, tlm_error *error);
 TLM_CHECKED tlm_result tlm_key_generate_p256(tlm_token *token, const char *label, unsigned char id,
+                                             tlm_key **key, tlm_error *error);
+
+TLM_CHECKED tlm_result tlm_key_generate_p384(tlm_token *token, const char *label, unsigned char id,
                                              tlm_key **key, tlm_error *error);
 
 const char *tlm_key_label(const tlm_key *key);
@@ -79,14 +82,15 @@ EVP_PKEY *tlm_key_public(const tlm_key *key);
 
 /*
  * Signs `data` (hashed here, the digest is signed on the token). `signature` has room for
- * TLM_SIGNATURE_MAX bytes. ES256 gives r || s of 64 bytes (RFC 7518 section 3.4), the RSA ones the
- * modulus' length. TLM_ERR_UNSUPPORTED where key type or token do not fit the algorithm.
+ * TLM_SIGNATURE_MAX bytes. ES256 gives r || s of 64 bytes (RFC 7518 section 3.4), ES384 of
+ * 96, the RSA ones the modulus' length. TLM_ERR_UNSUPPORTED where key type or token do not fit the
+ * algorithm.
  */
 TLM_CHECKED tlm_result tlm_key_sign(tlm_key *key, tlm_jwa algorithm, const void *data, size_t size,
                                     unsigned char *signature, size_t *signature_size,
                                     tlm_error *error);
 
-/* The same over a SHA-256 digest that the caller made. */
+/* The same over a SHA-256 digest that the caller made; not for ES384, which hashes otherwise. */
 TLM_CHECKED tlm_result tlm_key_sign_digest(tlm_key *key, tlm_jwa algorithm,
                                            const unsigned char digest[TLM_DIGEST_SIZE],
                                            unsigned char *signature, size_t *signature_size,
@@ -106,6 +110,17 @@ TLM_CHECKED tlm_result tlm_public_encrypt_oaep(EVP_PKEY *key, const void *plain,
 TLM_CHECKED tlm_result tlm_public_verify(EVP_PKEY *key, tlm_jwa algorithm, const void *data,
                                          size_t size, const unsigned char *signature,
                                          size_t signature_size, tlm_error *error);
+
+/*
+ * Public keys from their numbers (big-endian), and from a point 04 || x || y of "P-256" or "P-384".
+ * TLM_ERR_FORMAT where they cannot be one, such as a point beside its curve. The caller frees the
+ * key with EVP_PKEY_free.
+ */
+TLM_CHECKED tlm_result tlm_public_from_rsa(const unsigned char *modulus, size_t modulus_size,
+                                           const unsigned char *exponent, size_t exponent_size,
+                                           EVP_PKEY **key, tlm_error *error);
+TLM_CHECKED tlm_result tlm_public_from_point(const char *curve, const unsigned char *point,
+                                             size_t point_size, EVP_PKEY **key, tlm_error *error);
 
 /* PEM (SubjectPublicKeyInfo, RFC 7468) as a new string. */
 TLM_CHECKED tlm_result tlm_public_to_pem(EVP_PKEY *key, char **pem, tlm_error *error);
