@@ -333,7 +333,6 @@ measure_socket() {
     for backend in softhsm swtpm; do
         make_state "$backend"
         use_state "$backend"
-        state=$work/$backend
         if [ "$backend" = swtpm ]; then
             socket_signatures ES256 "ratio >= 0.9"
             socket_signatures RS256 "ratio >= 0.9"
