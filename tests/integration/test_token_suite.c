@@ -161,6 +161,25 @@ static void test_signatures(void **state)
     assert_int_equal(tlm_provisioned_sign(srk, TLM_JWA_ES256, &error), TLM_ERR_UNSUPPORTED);
 }
 
+/* A vendor may sign with a key of this curve; a host's own keys are others. */
+static void test_p384(void **state)
+{
+    (void)state;
+    tlm_key *key = NULL;
+    tlm_error error = {0};
+    tlm_result result = tlm_key_generate_p384(at.token, "suite-p384", 0x60, &key, &error);
+    if (result == TLM_ERR_EXISTS) { /* the suite ran on this token before */
+        key = tlm_provisioned_key(&at, "suite-p384");
+    } else {
+        assert_ok(result, &error);
+    }
+    assert_int_equal(EVP_PKEY_get_bits(tlm_key_public(key)), 384);
+    assert_ok(tlm_provisioned_sign(key, TLM_JWA_ES384, &error), &error);
+    assert_int_equal(tlm_provisioned_sign(key, TLM_JWA_ES256, &error), TLM_ERR_UNSUPPORTED);
+    assert_int_equal(tlm_provisioned_sign(attest, TLM_JWA_ES384, &error), TLM_ERR_UNSUPPORTED);
+    tlm_key_free(&key);
+}
+
 static void test_mechanisms(void **state)
 {
     (void)state;
@@ -389,19 +408,13 @@ static void test_reopening(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_identity),
-        cmocka_unit_test(test_keys_by_label_and_id),
-        cmocka_unit_test(test_uses),
-        cmocka_unit_test(test_signatures),
-        cmocka_unit_test(test_mechanisms),
-        cmocka_unit_test(test_decrypt),
-        cmocka_unit_test(test_wrong_cipher_texts),
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_data_objects),
-        cmocka_unit_test(test_certificates),
-        cmocka_unit_test(test_more_keys_than_the_token_holds),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_second_opening),
+        cmocka_unit_test(test_identity),     cmocka_unit_test(test_keys_by_label_and_id),
+        cmocka_unit_test(test_uses),         cmocka_unit_test(test_signatures),
+        cmocka_unit_test(test_p384),         cmocka_unit_test(test_mechanisms),
+        cmocka_unit_test(test_decrypt),      cmocka_unit_test(test_wrong_cipher_texts),
+        cmocka_unit_test(test_random),       cmocka_unit_test(test_data_objects),
+        cmocka_unit_test(test_certificates), cmocka_unit_test(test_more_keys_than_the_token_holds),
+        cmocka_unit_test(test_threads),      cmocka_unit_test(test_second_opening),
         cmocka_unit_test(test_reopening),
     };
     return cmocka_run_group_tests(tests, open_token, close_token);

@@ -18,6 +18,7 @@ static tlm_token_fixture fixture;
 static tlm_token *token;
 static tlm_key *rsa;
 static tlm_key *ec;
+static tlm_key *p384;
 
 static int make_token(void **state)
 {
@@ -27,6 +28,7 @@ static int make_token(void **state)
     token = tlm_token_fixture_open(&fixture);
     assert_int_equal(tlm_key_generate_rsa(token, 2048, "tlm-srk", 1, &rsa, &error), TLM_OK);
     assert_int_equal(tlm_key_generate_p256(token, "tlm-attest", 2, &ec, &error), TLM_OK);
+    assert_int_equal(tlm_key_generate_p384(token, "vendor", 9, &p384, &error), TLM_OK);
     return 0;
 }
 
@@ -35,6 +37,7 @@ static int clear_token(void **state)
     (void)state;
     tlm_key_free(&rsa);
     tlm_key_free(&ec);
+    tlm_key_free(&p384);
     tlm_token_close(&token);
     tlm_token_fixture_clear(&fixture);
     return 0;
@@ -151,6 +154,7 @@ static void test_sign(void **state)
 {
     (void)state;
     check_signing(ec, TLM_JWA_ES256, 64);
+    check_signing(p384, TLM_JWA_ES384, 96);
     check_signing(rsa, TLM_JWA_RS256, 256);
     check_signing(rsa, TLM_JWA_PS256, 256);
 }
@@ -163,6 +167,14 @@ static void test_sign_refusals(void **state)
     tlm_error error = {0};
     assert_int_equal(tlm_key_sign(rsa, TLM_JWA_ES256, "x", 1, signature, &size, &error),
                      TLM_ERR_UNSUPPORTED);
+    assert_int_equal(tlm_key_sign(ec, TLM_JWA_ES384, "x", 1, signature, &size, &error),
+                     TLM_ERR_UNSUPPORTED);
+    assert_int_equal(tlm_key_sign(p384, TLM_JWA_ES256, "x", 1, signature, &size, &error),
+                     TLM_ERR_UNSUPPORTED);
+    assert_int_equal(tlm_key_sign_digest(p384, TLM_JWA_ES384, signature, signature, &size, &error),
+                     TLM_ERR_ARGUMENT);
+    assert_int_equal(tlm_key_sign_digest(ec, (tlm_jwa)9, signature, signature, &size, &error),
+                     TLM_ERR_ARGUMENT);
     assert_int_equal(tlm_key_sign(ec, TLM_JWA_RS256, "x", 1, signature, &size, &error),
                      TLM_ERR_UNSUPPORTED);
     assert_int_equal(tlm_key_sign(ec, TLM_JWA_PS256, "x", 1, signature, &size, &error),

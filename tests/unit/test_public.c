@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
@@ -87,6 +88,40 @@ static void test_ps256_salt_is_the_hash_length(void **state)
     EVP_PKEY_free(key);
 }
 
+static void test_keys_from_their_numbers(void **state)
+{
+    (void)state;
+    static const char *const curves[] = {"P-256", "P-384"};
+    tlm_error error = {0};
+    for (size_t i = 0; i < 2; i++) {
+        unsigned char point[97];
+        size_t size = 0;
+        EVP_PKEY *key = EVP_EC_gen(curves[i]);
+        EVP_PKEY *made = NULL;
+        assert_int_equal(EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point,
+                                                         sizeof point, &size),
+                         1);
+        assert_int_equal(tlm_public_from_point(curves[i], point, size, &made, &error), TLM_OK);
+        assert_int_equal(EVP_PKEY_eq(made, key), 1);
+        EVP_PKEY_free(made);
+        made = NULL;
+        point[size - 1] ^= 1; /* beside the curve */
+        assert_int_equal(tlm_public_from_point(curves[i], point, size, &made, &error),
+                         TLM_ERR_FORMAT);
+        assert_int_equal(tlm_public_from_point(curves[1 - i], point, size, &made, &error),
+                         TLM_ERR_FORMAT);
+        assert_int_equal(tlm_public_from_point(curves[i], point, size - 1, &made, &error),
+                         TLM_ERR_FORMAT);
+        assert_null(made);
+        EVP_PKEY_free(key);
+    }
+    EVP_PKEY *made = NULL;
+    unsigned char large[TLM_SIGNATURE_MAX + 1] = {1};
+    assert_int_equal(
+        tlm_public_from_rsa(large, sizeof large, (const unsigned char *)"\3", 1, &made, &error),
+        TLM_ERR_UNSUPPORTED);
+}
+
 static void test_wrong_keys(void **state)
 {
     (void)state;
@@ -100,6 +135,12 @@ static void test_wrong_keys(void **state)
     assert_int_equal(tlm_public_verify(p384, TLM_JWA_ES256, "x", 1, bytes, 64, &error),
                      TLM_ERR_UNSUPPORTED);
     assert_int_equal(tlm_public_verify(p384, TLM_JWA_RS256, "x", 1, bytes, 64, &error),
+                     TLM_ERR_UNSUPPORTED);
+    assert_int_equal(tlm_public_verify(p384, TLM_JWA_ES384, "x", 1, bytes, 64, &error),
+                     TLM_ERR_SIGNATURE);
+    assert_int_equal(tlm_public_verify(p384, TLM_JWA_ES384, "x", 1, bytes, 96, &error),
+                     TLM_ERR_SIGNATURE);
+    assert_int_equal(tlm_public_verify(rsa, TLM_JWA_ES384, "x", 1, bytes, 96, &error),
                      TLM_ERR_UNSUPPORTED);
     assert_int_equal(tlm_public_verify(NULL, TLM_JWA_RS256, "x", 1, bytes, 64, &error),
                      TLM_ERR_ARGUMENT);
@@ -175,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_rfc7515_rs256),
         cmocka_unit_test(test_rfc7515_es256),
         cmocka_unit_test(test_ps256_salt_is_the_hash_length),
+        cmocka_unit_test(test_keys_from_their_numbers),
         cmocka_unit_test(test_wrong_keys),
         cmocka_unit_test(test_oaep_limits),
         cmocka_unit_test(test_oaep_parameters),

@@ -17,7 +17,8 @@
 #define HOST_BITS_MIN RSA_BITS_MIN
 #endif
 #define RSA_BITS_MAX 4096U
-#define NUMBER_DIGITS_MAX ((RSA_BITS_MAX / 8 * 4 + 2) / 3)
+/* Of RSA-16384: what is too large is told by its bits. */
+#define NUMBER_DIGITS_MAX 2731U
 
 typedef struct number {
     unsigned char *bytes;

@@ -111,7 +111,7 @@ static tlm_result read_key(const tlm_claims *claims, entry *to, tlm_error *error
     EVP_PKEY_free(public);
     if (result != TLM_OK) {
         tlm_error_prefix(error, "%s", claims->path);
-        return result == TLM_ERR_MEMORY ? result : TLM_ERR_FORMAT;
+        return result;
     }
     to->key.alg = algorithm->name;
     return TLM_OK;
@@ -154,6 +154,8 @@ static bool same_vendor(const entry *left, const entry *right)
  */
 static tlm_result compare(const tlm_trust *trust, const entry *made, bool *known, tlm_error *error)
 {
+    const entry *against = NULL;
+    bool same_key = false;
     *known = false;
     for (size_t i = 0; i < trust->count; i++) {
         const entry *other = trust->entries[i];
@@ -163,16 +165,20 @@ static tlm_result compare(const tlm_trust *trust, const entry *made, bool *known
         bool equal = json_equal(other->jwk, made->jwk) == 1;
         if (equal && same_vendor(other, made)) {
             *known = true;
-            continue;
+            return TLM_OK;
         }
         if (!equal || (other->compiled_in && !made->compiled_in)) {
-            return tlm_error_set(error, TLM_ERR_CONFLICT,
-                                 "Give each key a kid of its own; its thumbprint is a good one.",
-                                 "the key %s stands for %s: %s", made->kid,
-                                 equal ? "another use" : "another key", other->origin);
+            against = other;
+            same_key = equal;
         }
     }
-    return TLM_OK;
+    if (against == NULL) {
+        return TLM_OK;
+    }
+    return tlm_error_set(error, TLM_ERR_CONFLICT,
+                         "Give each key a kid of its own; its thumbprint is a good one.",
+                         "the key %s stands for %s: %s", made->kid,
+                         same_key ? "another use" : "another key", against->origin);
 }
 
 static tlm_result append(tlm_trust *trust, entry *made, tlm_error *error)

@@ -9,7 +9,7 @@ int main(void)
     tlm_trust *trust = NULL;
     tlm_error error = {.result = TLM_OK};
     if (tlm_trust_new(&trust, &error) != TLM_OK) {
-        (void)fprintf(stderr, "TLM_TRUST_JWKS: %s\n%s\n", error.message, error.hint);
+        (void)fprintf(stderr, "TLM_TRUST_JWKS: %s. %s\n", error.message, error.hint);
         return 1;
     }
     size_t count = tlm_trust_count(trust);

@@ -46,8 +46,9 @@ void tlm_trust_free(tlm_trust **trust);
 
 /*
  * Adds every key of a JWKS or none. `origin` is what messages call it; it is copied. A private key
- * is TLM_ERR_FORMAT and says so; the same key under the same `kid` again is no error, another one
- * TLM_ERR_CONFLICT.
+ * is TLM_ERR_FORMAT and says so, one that does not fit its algorithm (or RSA below 2048 bits)
+ * TLM_ERR_UNSUPPORTED. The same key under the same `kid` again is no error, and may be for another
+ * use or vendor, too, unless it was compiled in; another key is TLM_ERR_CONFLICT.
  */
 TLM_CHECKED tlm_result tlm_trust_add(tlm_trust *trust, const char *text, size_t size,
                                      const char *origin, tlm_error *error);
