@@ -136,26 +136,22 @@ ledger_bytes() {
     find "$state/persistence/licensing" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum }'
 }
 
-# Bytes of the entries that came after entry $1, as the lines of an export; of a thousand of them.
+# Bytes of an audited lease in an export: two lines, as the first thousand entries have them.
 audit_bytes() {
-    local last
-    last=$(administrate "/api/v1/audit?after=$1&limit=1" | jq .last)
-    administrate "/api/v1/audit?after=$1&limit=1000" |
-        jq -r --argjson count "$((last - $1))" '
-            [.entries[] | tojson | length + 1] | add / length * $count | floor'
+    administrate "/api/v1/audit?after=0&limit=1000" |
+        jq '[.entries[] | select(.lease) | tojson | length + 1] | 2 * add / length | floor'
 }
 
 # growth NAME AGAINST [OPTION]…: what a load of leases adds to the ledger's files, both times closed.
 growth() {
-    local name=$1 against=$2 before after leases last reference
+    local name=$1 against=$2 before after leases reference
     shift 2
     before=$(ledger_bytes)
     start_unlimited "$@"
-    last=$(administrate "/api/v1/audit?after=0&limit=1" | jq .last)
     read -r _ _ _ leases < <("$client" leases "${url_ours##*:}" "$growth_ms" 64 bench \
         2>> "$work/log") || die "leases could not be measured: $(tail -n 3 "$work/log")"
     reference=$before
-    [ "$#" -eq 0 ] || reference=$(($(audit_bytes "$last") * 1000000 / leases))
+    [ "$#" -eq 0 ] || reference=$(($(audit_bytes) * 1000000))
     stop_servers
     after=$(ledger_bytes)
     echo "$(((after - before) * 1000000 / leases)) $reference" |

@@ -6,6 +6,12 @@
 
 servers=()
 
+# The TPM has a session of its own, which goes before other work as the others do that are measured.
+start_tpm() {
+    swtpm_start "$work/tpm" "$work/tpm.sock" "$work/tpm.pid" || die "swtpm did not start"
+    set_session_nice "$precedence" "$(cat "$work/tpm.pid")"
+}
+
 # make_state NAME: a token and a first start, so that all that follow are warm ones. NAME is that of
 # the back end, or begins with it: softhsm-many.
 make_state() {
@@ -14,7 +20,7 @@ make_state() {
     mkdir -p "$state"/{config,persistence,log}
     if [ "$backend" = swtpm ]; then
         kind=tpm
-        swtpm_start "$work/tpm" "$work/tpm.sock" "$work/tpm.pid" || die "swtpm did not start"
+        start_tpm
     fi
     use_state "$1"
     say "making a token: $1"
