@@ -314,7 +314,11 @@ void tlm_licensing_stop(tlm_licensing **licensing)
     (void)pthread_join(gone->worker, NULL);
     drain(gone);
     tlm_warden_stop(&gone->warden);
-    tlm_ledger_close(&gone->ledger);
+    (void)pthread_mutex_lock(&gone->lock);
+    tlm_ledger *ledger = gone->ledger;
+    gone->ledger = NULL; /* whatever its thread still tells, nothing more is asked */
+    (void)pthread_mutex_unlock(&gone->lock);
+    tlm_ledger_close(&ledger);
     tlm_prover_stop(&gone->prover);
     release(gone);
 }

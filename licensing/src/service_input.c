@@ -21,12 +21,12 @@ typedef tlm_result (*take)(const member *is, const json_t *value, tlm_job *job, 
 struct member {
     const char *name;
     take take;
-    size_t offset; /* in the request */
+    size_t offset; /* in the job */
     int64_t min;   /* of a number, or of a text's length in bytes */
     int64_t max;
 };
 
-#define AT(field) offsetof(tlm_ledger_request, field)
+#define AT(field) offsetof(tlm_job, request.field)
 
 static tlm_result wrong(tlm_error *error, const member *is, const char *what)
 {
@@ -35,7 +35,7 @@ static tlm_result wrong(tlm_error *error, const member *is, const char *what)
 
 static void *place(const member *is, tlm_job *job)
 {
-    return (char *)&job->request + is->offset;
+    return (char *)job + is->offset;
 }
 
 /* ---- kinds of members ---- */
@@ -356,7 +356,7 @@ tlm_result tlm_service_input(tlm_job *job, tlm_error *error)
     job->request.ask.local = call->local;
     job->request.ask.peer = call->peer;
     if (of->id != 0) {
-        memcpy((char *)&job->request + of->id, &call->id, sizeof call->id);
+        memcpy((char *)job + of->id, &call->id, sizeof call->id);
     }
     const shape body = {members, of->allowed, of->needed};
     return take_object(&body, call->input, job, error);

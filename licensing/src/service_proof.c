@@ -47,10 +47,14 @@ static bool thumbprint_text(EVP_PKEY *key, char jkt[44])
 tlm_result tlm_service_borrower(const json_t *jwk, char jkt[44], tlm_error *error)
 {
     EVP_PKEY *key = NULL;
-    tlm_result result = tlm_jwk_to_public(jwk, &key, error);
+    tlm_error cause = {0};
+    tlm_result result = tlm_jwk_to_public(jwk, &key, &cause);
+    if (result == TLM_ERR_MEMORY) {
+        return no_memory(error);
+    }
     if (result != TLM_OK) {
-        tlm_error_prefix(error, "borrow.key");
-        return result == TLM_ERR_MEMORY ? result : TLM_ERR_ARGUMENT;
+        return tlm_error_set(error, TLM_ERR_ARGUMENT, "Send the public half of a P-256 key as JWK.",
+                             "borrow.key: %s", cause.message);
     }
     const char *alg = tlm_jws_algorithm_of(key);
     if (alg == NULL || strcmp(alg, "ES256") != 0) {

@@ -61,7 +61,7 @@ static int add_told(json_t *to, tlm_licensing *service)
 {
     static const char *const names[] = {"message", "detail", "hint"};
     (void)pthread_mutex_lock(&service->lock);
-    json_t *state = json_incref(service->told);
+    json_t *state = json_deep_copy(service->told); /* jansson's values are one thread's */
     (void)pthread_mutex_unlock(&service->lock);
     const char *word = json_string_value(json_object_get(state, "state"));
     int failed = 0;

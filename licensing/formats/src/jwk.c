@@ -78,16 +78,18 @@ static tlm_result read_rsa(const json_t *jwk, unsigned least, number *n, number 
     if (result == TLM_OK) {
         result = read_number(jwk, "e", e, error);
     }
-    if (result == TLM_OK && (bits_of(n) < least || bits_of(n) > RSA_BITS_MAX)) {
+    if (result != TLM_OK || n->bytes == NULL || e->bytes == NULL) {
+        return result;
+    }
+    if (bits_of(n) < least || bits_of(n) > RSA_BITS_MAX) {
         return tlm_error_set(error, TLM_ERR_UNSUPPORTED, "Use an RSA key of 2048 to 4096 bits.",
                              "an RSA key of %u bits is not accepted", bits_of(n));
     }
-    if (result == TLM_OK &&
-        (bits_of(e) < 2 || bits_of(e) > 64 || (e->bytes[e->size - 1] & 1U) == 0)) {
+    if (bits_of(e) < 2 || bits_of(e) > 64 || (e->bytes[e->size - 1] & 1U) == 0) {
         return tlm_error_set(error, TLM_ERR_FORMAT, "Use the exponent 65537: AQAB.",
                              "the exponent of an RSA key cannot be one");
     }
-    return result;
+    return TLM_OK;
 }
 
 static tlm_result read_ec(const json_t *jwk, const char **curve, number *point, tlm_error *error)
@@ -112,7 +114,7 @@ static tlm_result read_ec(const json_t *jwk, const char **curve, number *point, 
                                "x and y of a %s key need %zu bytes each", name, size);
     }
     point->bytes = result == TLM_OK ? malloc(2 * size + 1) : NULL;
-    if (point->bytes != NULL) {
+    if (point->bytes != NULL && x.bytes != NULL && y.bytes != NULL) {
         point->bytes[0] = 0x04; /* uncompressed, SEC 1 section 2.3.3 */
         memcpy(point->bytes + 1, x.bytes, size);
         memcpy(point->bytes + 1 + size, y.bytes, size);

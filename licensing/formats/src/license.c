@@ -257,7 +257,7 @@ tlm_result tlm_license_open(const char *text, size_t size, const tlm_trust *trus
     if (result == TLM_OK) {
         result = tlm_license_parse(tlm_jws_claims(jws), &made, error);
     }
-    if (result == TLM_OK) {
+    if (result == TLM_OK && made != NULL) {
         result = keep_text(jws, made, error);
     }
     tlm_jws_free(&jws);

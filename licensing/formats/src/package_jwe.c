@@ -165,7 +165,7 @@ tlm_result tlm_package_seal(const char *signed_package, size_t size, EVP_PKEY *h
         result = seal(signed_package, size, host, cek, &sealed, error);
     }
     tlm_secret_free(&cek);
-    if (result == TLM_OK && strlen(sealed) > TLM_PACKAGE_MAX) {
+    if (result == TLM_OK && sealed != NULL && strlen(sealed) > TLM_PACKAGE_MAX) {
         result = tlm_error_set(error, TLM_ERR_TOO_LARGE, "Make several packages.",
                                "a package of %zu bytes is larger than the %u that a host accepts",
                                strlen(sealed), TLM_PACKAGE_MAX);

@@ -297,7 +297,7 @@ bool tlm_trust_runtime(void)
 size_t tlm_trust_compiled_in(void)
 {
     tlm_trust *trust = NULL;
-    if (tlm_trust_new(&trust, NULL) != TLM_OK) {
+    if (tlm_trust_new(&trust, NULL) != TLM_OK || trust == NULL) {
         return 0;
     }
     size_t count = trust->count;

@@ -126,15 +126,6 @@ static tlm_result check_package(const tlm_ledger *ledger, const tlm_package *pac
                              "package %s is for the host with fingerprint %s, and this one has %s",
                              package->jti, package->fingerprint, ledger->host.fingerprint);
     }
-    for (size_t i = 0; i < package->license_count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(package->licenses[i]->jti, package->licenses[j]->jti) == 0) {
-                return tlm_error_set(error, TLM_ERR_CONFLICT, NULL,
-                                     "license %s is in package %s twice", package->licenses[i]->jti,
-                                     package->jti);
-            }
-        }
-    }
     return TLM_OK;
 }
 

@@ -134,6 +134,9 @@ static tlm_result load(tlm_ledger *ledger, const tlm_ledger_config *config, tlm_
         result = tlm_records_load(ledger, error);
     }
     if (result == TLM_OK) {
+        result = tlm_leases_expire(ledger, error);
+    }
+    if (result == TLM_OK) {
         result = tlm_fallback_keep(ledger, error);
     }
     if (result == TLM_OK) {

@@ -116,6 +116,9 @@ static tlm_result apply_one(tlm_ledger *ledger, tlm_ledger_request *request)
         writes ? tlm_query_run(&ledger->database, TLM_Q_SAVE, &request->error, "") : TLM_OK;
     if (result == TLM_OK) {
         result = ops[request->op].apply(ledger, request);
+        if (result == TLM_OK) {
+            request->error = (tlm_error){0}; /* of a finding that was no refusal */
+        }
         if (result == TLM_OK && writes) {
             result = tlm_query_run(&ledger->database, TLM_Q_SAVED, &request->error, "");
         } else if (result != TLM_OK && writes && !ends_batch(ledger, result)) {
