@@ -70,7 +70,13 @@ static void write_packages(const bench_vendor *vendor, const char *directory, co
             (void)json_array_append_new(licenses, json_string(license));
             free(license);
         }
-        char *package = bench_vendor_package(vendor, to->fingerprint, to->key, licenses);
+        char *package = NULL;
+        char *inner = bench_vendor_package(vendor, to->fingerprint, licenses);
+        tlm_error error = {0};
+        if (tlm_package_seal(inner, strlen(inner), to->key, &package, &error) != TLM_OK) {
+            bench_fail("a package", error.message);
+        }
+        free(inner);
         write_file(directory, name, package);
         free(package);
         json_decref(licenses);

@@ -101,22 +101,14 @@ char *bench_vendor_license(const bench_vendor *vendor, const char *binding, cons
                           "features", "id", feature, "seats", SEATS, "model", "type", "perpetual"));
 }
 
-char *bench_vendor_package(const bench_vendor *vendor, const char *fingerprint, EVP_PKEY *host,
-                           json_t *licenses)
+char *bench_vendor_package(const bench_vendor *vendor, const char *fingerprint, json_t *licenses)
 {
     char jti[UUID_SIZE];
-    char *package = NULL;
-    tlm_error error = {0};
     make_uuid(jti);
-    char *inner = sign(&vendor->issuer, TLM_PACKAGE_TYP,
-                       json_pack("{s:s, s:s, s:I, s:{s:s}, s:O}", "iss", VENDOR_CODE, "jti", jti,
-                                 "iat", (json_int_t)vendor->now, "dest", "fingerprint", fingerprint,
-                                 "containers", licenses));
-    if (tlm_package_seal(inner, strlen(inner), host, &package, &error) != TLM_OK) {
-        bench_fail("a package", error.message);
-    }
-    free(inner);
-    return package;
+    return sign(&vendor->issuer, TLM_PACKAGE_TYP,
+                json_pack("{s:s, s:s, s:I, s:{s:s}, s:O}", "iss", VENDOR_CODE, "jti", jti, "iat",
+                          (json_int_t)vendor->now, "dest", "fingerprint", fingerprint, "containers",
+                          licenses));
 }
 
 static json_t *jwk_of(const bench_key *key, const char *use)

@@ -39,9 +39,8 @@ void bench_vendor_clear(bench_vendor *vendor);
 char *bench_vendor_license(const bench_vendor *vendor, const char *binding, const char *fingerprint,
                            unsigned number);
 
-/* A package of these licenses, to the host with this public key; the caller frees it. */
-char *bench_vendor_package(const bench_vendor *vendor, const char *fingerprint, EVP_PKEY *host,
-                           json_t *licenses);
+/* A package of these licenses for a host, as it is signed; the caller frees it. */
+char *bench_vendor_package(const bench_vendor *vendor, const char *fingerprint, json_t *licenses);
 
 /* Both public keys as a host's trust file; the caller frees the text. */
 char *bench_vendor_jwks(const bench_vendor *vendor);
