@@ -370,7 +370,7 @@ tlm_result tlm_host_keys_counter(tlm_host_keys *keys, uint64_t *value, bool *tam
 {
     return keys->holder.token == NULL
                ? no_token(error, "counter")
-               : tlm_token_counter_next(keys->holder.token, value, tamper_proof, error);
+               : tlm_token_counter_once(keys->holder.token, value, tamper_proof, error);
 }
 
 tlm_result tlm_host_keys_clock(tlm_host_keys *keys, tlm_token_clock *clock, tlm_error *error)

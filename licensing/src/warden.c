@@ -372,11 +372,11 @@ static void *beat(void *warden)
 
 /* ---- start and stop ---- */
 
-tlm_result tlm_warden_make(const tlm_warden_config *config, tlm_warden **warden, tlm_error *error)
+static tlm_warden *new_warden(const tlm_warden_config *config)
 {
     tlm_warden *self = calloc(1, sizeof *self);
     if (self == NULL) {
-        return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for the ledger's warden");
+        return NULL;
     }
     pthread_condattr_t attributes;
     (void)pthread_mutex_init(&self->lock, NULL);
@@ -387,8 +387,18 @@ tlm_result tlm_warden_make(const tlm_warden_config *config, tlm_warden **warden,
     self->config = *config;
     self->checkpoint = (duty){.retry = TLM_WARDEN_RETRY}; /* due at once */
     begin_again(&self->anchor);
-    *warden = self;
-    return TLM_OK;
+    return self;
+}
+
+static tlm_result no_memory(tlm_error *error)
+{
+    return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for the ledger's warden");
+}
+
+tlm_result tlm_warden_make(const tlm_warden_config *config, tlm_warden **warden, tlm_error *error)
+{
+    *warden = new_warden(config);
+    return *warden != NULL ? TLM_OK : no_memory(error);
 }
 
 static void destroy(tlm_warden **warden)
@@ -410,10 +420,9 @@ static void end_threads(tlm_warden *self)
 
 tlm_result tlm_warden_start(const tlm_warden_config *config, tlm_warden **warden, tlm_error *error)
 {
-    tlm_warden *self = NULL;
-    tlm_result result = tlm_warden_make(config, &self, error);
-    if (result != TLM_OK) {
-        return result;
+    tlm_warden *self = new_warden(config);
+    if (self == NULL) {
+        return no_memory(error);
     }
     int rc = pthread_create(&self->keeper, NULL, keep, self);
     if (rc == 0) {

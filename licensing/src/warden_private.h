@@ -65,6 +65,6 @@ void tlm_warden_stop(tlm_warden **warden);
  * clock) and returns when to come again. */
 TLM_CHECKED tlm_result tlm_warden_make(const tlm_warden_config *config, tlm_warden **warden,
                                        tlm_error *error);
-int64_t tlm_warden_turn(tlm_warden *warden, int64_t now);
+int64_t tlm_warden_turn(tlm_warden *self, int64_t now);
 
 #endif

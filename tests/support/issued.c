@@ -105,7 +105,9 @@ static json_t *load_quoted(const char *text)
     char *json = strdup(text);
     assert_non_null(json);
     for (char *c = json; *c != '\0'; c++) {
-        *c = *c == '\'' ? '"' : *c;
+        if (*c == '\'') {
+            *c = '"';
+        }
     }
     json_error_t why;
     json_t *value = json_loads(json, 0, &why);

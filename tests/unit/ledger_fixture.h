@@ -31,7 +31,7 @@
 #define TEST_FALLBACK "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"
 #define TEST_STORAGE "5707a9e0-0000-4000-8000-000000000000"
 #define TEST_BEGIN (1760000000LL * 1000)
-#define TEST_DAY 86400
+#define TEST_DAY 86400LL
 
 typedef struct fixture {
     char *path; /* of the test's directory */

@@ -88,7 +88,7 @@ static void keeps_its_id_and_what_was_granted(void **state)
     assert_string_equal(r.grant.vendor, "ACME");
     assert_string_equal(r.grant.product, "suite");
     assert_string_equal(r.grant.license, tlm_issued_jti(1));
-    assert_int_equal(r.grant.expires, TEST_BEGIN + 300 * 1000);
+    assert_int_equal(r.grant.expires, TEST_BEGIN + 300 * 1000LL);
     tlm_ledger_request_clear(&r);
     (void)acquire(f, "pro", "c2", TLM_ERR_SEATS);
 }

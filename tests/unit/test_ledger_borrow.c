@@ -23,14 +23,14 @@ static void outlives_contact_until_its_end(void **state)
     assert_int_equal(borrow(f, &r, "c", 10 * TEST_DAY, JKT), TLM_OK);
     assert_true(r.grant.borrowed);
     assert_string_equal(r.grant.jkt, JKT);
-    assert_int_equal(r.grant.expires, TEST_BEGIN + 10LL * TEST_DAY * 1000);
+    assert_int_equal(r.grant.expires, TEST_BEGIN + 10LL * TEST_DAY * 1000LL);
     char lease[37];
     (void)snprintf(lease, sizeof lease, "%s", r.grant.lease);
     pass(f, 9 * TEST_DAY);
     reopen(f);
     r.ask = (tlm_ledger_ask){.lease = lease, .ttl = TEST_DAY};
     assert_runs(f, TLM_LEDGER_RENEW, &r); /* which changes nothing */
-    assert_int_equal(r.grant.expires, TEST_BEGIN + 10LL * TEST_DAY * 1000);
+    assert_int_equal(r.grant.expires, TEST_BEGIN + 10LL * TEST_DAY * 1000LL);
     assert_true(r.grant.borrowed);
     (void)acquire(f, "pro", "d", TLM_ERR_SEATS);
     pass(f, TEST_DAY);
@@ -74,7 +74,7 @@ static void ends_with_the_license(void **state)
     json_object_set_new(claims, "exp", json_integer(TEST_BEGIN / 1000 + 2 * TEST_DAY));
     put(f, claims);
     assert_int_equal(borrow(f, &r, "c", 10 * TEST_DAY, JKT), TLM_OK);
-    assert_int_equal(r.grant.expires, TEST_BEGIN + 2LL * TEST_DAY * 1000);
+    assert_int_equal(r.grant.expires, TEST_BEGIN + 2LL * TEST_DAY * 1000LL);
     tlm_ledger_request_clear(&r);
 }
 
@@ -123,7 +123,7 @@ static void belongs_to_one_key(void **state)
     assert_int_equal(borrow(f, &r, "c", 2 * TEST_DAY, OTHER_JKT), TLM_ERR_CONFLICT);
     assert_int_equal(borrow(f, &r, "c", 2 * TEST_DAY, JKT), TLM_OK);
     assert_true(r.grant.repeated);
-    assert_int_equal(r.grant.expires, TEST_BEGIN + 1LL * TEST_DAY * 1000);
+    assert_int_equal(r.grant.expires, TEST_BEGIN + 1LL * TEST_DAY * 1000LL);
     r.ask = (tlm_ledger_ask){.feature = "pro", .client = "c", .ttl = 5};
     assert_runs(f, TLM_LEDGER_ACQUIRE, &r); /* asked for as any lease */
     assert_true(r.grant.borrowed);

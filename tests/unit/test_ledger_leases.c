@@ -2,6 +2,8 @@
 /* Seats: granted, held, renewed, returned, run out; and who waits for them. */
 #include "ledger_fixture.h"
 
+#include <sqlite3.h>
+
 #define SEATS(n) "[{'id':'pro','seats':" #n ",'model':{'type':'perpetual'}}]"
 
 static void grants_as_many_as_there_are(void **state)
@@ -34,11 +36,11 @@ static void gives_the_same_client_its_lease_back(void **state)
     assert_string_equal(r.grant.lease, lease);
     assert_int_equal(r.grant.fence, fence);
     assert_int_equal(r.grant.granted, TEST_BEGIN);
-    assert_int_equal(r.grant.expires, TEST_BEGIN + 160 * 1000);
+    assert_int_equal(r.grant.expires, TEST_BEGIN + 160 * 1000LL);
     assert_int_equal(figure(f, 1, "inUse"), 1);
     r.ask.ttl = 10; /* what was promised is not shortened */
     assert_runs(f, TLM_LEDGER_ACQUIRE, &r);
-    assert_int_equal(r.grant.expires, TEST_BEGIN + 160 * 1000);
+    assert_int_equal(r.grant.expires, TEST_BEGIN + 160 * 1000LL);
     tlm_ledger_request_clear(&r);
 }
 
@@ -47,13 +49,13 @@ static void runs_out_without_a_heartbeat(void **state)
     fixture *f = *state;
     put_feature(f, 1, SEATS(1));
     lease_id lease = acquire(f, "pro", "c1", TLM_OK);
-    pass_ms(f, 300 * 1000 - 1);
+    pass_ms(f, 300 * 1000LL - 1);
     (void)acquire(f, "pro", "c2", TLM_ERR_SEATS);
     assert_int_equal(renew(f, lease.text), TLM_OK);
     pass_ms(f, 1);
     tlm_ledger_request r = {.ask = {.lease = lease.text}};
     assert_runs(f, TLM_LEDGER_LEASE, &r);
-    pass_ms(f, 300 * 1000 - 1);
+    pass_ms(f, 300 * 1000LL - 1);
     assert_int_equal(run(f, TLM_LEDGER_LEASE, &r), TLM_ERR_NOT_FOUND);
     assert_int_equal(renew(f, lease.text), TLM_ERR_NOT_FOUND);
     assert_int_equal(release(f, lease.text), TLM_ERR_NOT_FOUND);
@@ -119,7 +121,7 @@ static void fences_grow(void **state)
             reopen(f);
         }
     }
-    assert_true(last >= TEST_BEGIN * 1000); /* so one of an older copy is smaller, too */
+    assert_true(last >= TEST_BEGIN * 1000LL); /* so one of an older copy is smaller, too */
     pass(f, -200);
     tlm_ledger_request r = {.ask = {.feature = "pro", .client = "late"}};
     assert_runs(f, TLM_LEDGER_ACQUIRE, &r);
@@ -364,6 +366,74 @@ static void audits_leases_where_that_is_wanted(void **state)
     tlm_ledger_request_clear(&r);
 }
 
+static void a_clock_set_back_prolongs_no_lease(void **state)
+{
+    fixture *f = *state;
+    tlm_ledger_request r = {0};
+    f->config.limits.policy = TLM_ROLLBACK_WARN;
+    reopen(f);
+    put_feature(f, 1, SEATS(1));
+    (void)acquire(f, "pro", "c1", TLM_OK);
+    pass(f, -TEST_DAY);
+    assert_runs(f, TLM_LEDGER_LICENSES, &r); /* who only reads does not hide it */
+    (void)acquire(f, "pro", "c2", TLM_ERR_SEATS);
+    pass(f, 300);
+    (void)acquire(f, "pro", "c2", TLM_OK);
+    tlm_ledger_request_clear(&r);
+}
+
+static void accepting_a_clock_prolongs_no_lease(void **state)
+{
+    fixture *f = *state;
+    tlm_ledger_request r = {0};
+    put_feature(f, 1, SEATS(1));
+    (void)acquire(f, "pro", "c1", TLM_OK);
+    pass(f, -TEST_DAY);
+    (void)acquire(f, "pro", "c2", TLM_ERR_SEATS);
+    pass(f, 300);
+    (void)acquire(f, "pro", "c2", TLM_ERR_SEATS); /* not accepted, so it may be the clock */
+    assert_runs(f, TLM_LEDGER_ACCEPT, &r);
+    pass(f, 299);
+    (void)acquire(f, "pro", "c2", TLM_ERR_SEATS);
+    pass(f, 1);
+    (void)acquire(f, "pro", "c2", TLM_OK);
+    tlm_ledger_request_clear(&r);
+}
+
+/* A row of a license that no program of today can read. */
+static void frees_seats_of_a_license_it_cannot_read(void **state)
+{
+    fixture *f = *state;
+    char path[TEST_PATH_MAX];
+    sqlite3 *db = NULL;
+    put_feature(f, 1, SEATS(2));
+    lease_id lease = acquire(f, "pro", "c1", TLM_OK);
+    tlm_ledger_close(&f->ledger);
+    (void)snprintf(path, sizeof path, "%.450s/" TLM_LEDGER_FILE, f->directory);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "UPDATE licenses SET text = 'kept' || text", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    open_ledger(f);
+    (void)acquire(f, "pro", "c2", TLM_ERR_UNLICENSED);
+    assert_int_equal(release(f, lease.text), TLM_ERR_UNLICENSED);
+    tlm_ledger_request r = {0};
+    assert_int_equal(try_put(f, claims_of(f, 1, SEATS(1)), &r), TLM_ERR_CONFLICT);
+    tlm_ledger_request_clear(&r);
+    put_feature(f, 2, SEATS(1));
+    pass(f, 300);
+    reopen(f);
+    tlm_ledger_close(&f->ledger);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "UPDATE licenses SET text = substr(text, 5)", NULL, NULL, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    open_ledger(f);
+    assert_int_equal(figure(f, 1, "inUse"), 0);
+    (void)acquire(f, "pro", "c2", TLM_OK);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, ledger_setup, ledger_teardown)
 
 int main(void)
@@ -386,6 +456,9 @@ int main(void)
         CASE(lists_every_lease),
         CASE(ends_a_lease_by_force_and_tells_of_it),
         CASE(audits_leases_where_that_is_wanted),
+        CASE(a_clock_set_back_prolongs_no_lease),
+        CASE(accepting_a_clock_prolongs_no_lease),
+        CASE(frees_seats_of_a_license_it_cannot_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,13 +32,13 @@ static void period_lasts_from_one_instant_to_the_other(void **state)
     tlm_ledger_request r = {0};
     put_feature(f, 1, MODEL(1, "{'type':'period','notBefore':1760000100,'notAfter':1760000500}"));
     (void)acquire(f, "f", "c", TLM_ERR_NOT_YET);
-    pass_ms(f, 100 * 1000 - 1);
+    pass_ms(f, 100 * 1000LL - 1);
     (void)acquire(f, "f", "c", TLM_ERR_NOT_YET);
     pass_ms(f, 1);
     r.ask = (tlm_ledger_ask){.feature = "f", .client = "c", .ttl = 1000};
     assert_runs(f, TLM_LEDGER_ACQUIRE, &r);
-    assert_int_equal(r.grant.expires, 1760000500LL * 1000); /* no lease is longer than that */
-    pass_ms(f, 400 * 1000 - 1);
+    assert_int_equal(r.grant.expires, 1760000500LL * 1000LL); /* no lease is longer than that */
+    pass_ms(f, 400 * 1000LL - 1);
     assert_runs(f, TLM_LEDGER_ACQUIRE, &r);
     pass_ms(f, 1);
     (void)acquire(f, "f", "c", TLM_ERR_EXPIRED);
@@ -52,7 +52,7 @@ static void a_license_ends_whatever_the_model(void **state)
     json_object_set_new(claims, "exp", json_integer(1760000200));
     put(f, claims);
     lease_id lease = acquire(f, "f", "c", TLM_OK);
-    pass_ms(f, 200 * 1000 - 1);
+    pass_ms(f, 200 * 1000LL - 1);
     assert_int_equal(renew(f, lease.text), TLM_OK);
     pass_ms(f, 1);
     assert_license_state(f, 1, "expired");
@@ -68,13 +68,13 @@ static void trial_begins_with_its_first_use(void **state)
     pass(f, 10 * TEST_DAY);
     reopen(f);
     assert_int_equal(check(f, &r, NULL), TLM_OK);
-    int64_t end = TEST_BEGIN + 13LL * TEST_DAY * 1000;
+    int64_t end = TEST_BEGIN + 13LL * TEST_DAY * 1000LL;
     assert_int_equal(r.grant.expires, end);
     reopen(f);
     pass(f, TEST_DAY);
     assert_int_equal(check(f, &r, NULL), TLM_OK);
     assert_int_equal(r.grant.expires, end);
-    pass_ms(f, 2LL * TEST_DAY * 1000 - 1);
+    pass_ms(f, 2LL * TEST_DAY * 1000LL - 1);
     assert_int_equal(check(f, &r, NULL), TLM_OK);
     pass_ms(f, 1);
     assert_int_equal(check(f, &r, NULL), TLM_ERR_EXPIRED);
@@ -109,7 +109,7 @@ static void activation_begins_when_it_is_activated(void **state)
     json_object_set_new(claims, "iat", json_integer(TLM_ISSUED_AT + 1));
     put(f, claims);
     assert_int_equal(check(f, &r, NULL), TLM_OK);
-    assert_int_equal(r.grant.expires, TEST_BEGIN + 2LL * TEST_DAY * 1000);
+    assert_int_equal(r.grant.expires, TEST_BEGIN + 2LL * TEST_DAY * 1000LL);
     pass(f, TEST_DAY);
     assert_int_equal(check(f, &r, NULL), TLM_ERR_EXPIRED);
     tlm_ledger_request_clear(&r);
@@ -151,7 +151,7 @@ static void usage_time_is_never_granted_twice(void **state)
     assert_runs(f, TLM_LEDGER_ACQUIRE, &r);
     r.ask.client = "b";
     assert_runs(f, TLM_LEDGER_ACQUIRE, &r);
-    assert_int_equal(r.grant.expires, TEST_BEGIN + 40 * 1000); /* what is left */
+    assert_int_equal(r.grant.expires, TEST_BEGIN + 40 * 1000LL); /* what is left */
     assert_int_equal(r.grant.remaining, 0);
     r.ask.client = "c";
     assert_int_equal(run(f, TLM_LEDGER_ACQUIRE, &r), TLM_ERR_EXHAUSTED);
@@ -160,7 +160,7 @@ static void usage_time_is_never_granted_twice(void **state)
     pass(f, 10);
     r.ask.client = "a"; /* has 50 and gets no more */
     assert_runs(f, TLM_LEDGER_ACQUIRE, &r);
-    assert_int_equal(r.grant.expires, TEST_BEGIN + 60 * 1000);
+    assert_int_equal(r.grant.expires, TEST_BEGIN + 60 * 1000LL);
     assert_int_equal(figure(f, 1, "used"), 100);
     pass(f, 50);
     assert_int_equal(run(f, TLM_LEDGER_ACQUIRE, &r), TLM_ERR_EXHAUSTED);
@@ -184,7 +184,7 @@ static void usage_time_runs_for_each_seat(void **state)
     r.ask.units = 5;
     r.ask.ttl = TEST_DAY;
     assert_runs(f, TLM_LEDGER_ACQUIRE, &r);
-    assert_int_equal(r.grant.expires - r.grant.granted, 840 / 5 * 1000);
+    assert_int_equal(r.grant.expires - r.grant.granted, 840 / 5 * 1000LL);
     tlm_ledger_request_clear(&r);
 }
 
@@ -206,7 +206,7 @@ static void a_clock_that_goes_back_a_little_gives_no_time_back(void **state)
     lease_id lease = acquire(f, "f", "c", TLM_OK);
     pass(f, 290);
     assert_int_equal(renew(f, lease.text), TLM_OK);
-    f->wall -= 280 * 1000; /* less than is tolerated */
+    f->wall -= 280 * 1000LL; /* less than is tolerated */
     assert_int_equal(release(f, lease.text), TLM_OK);
     assert_int_equal(figure(f, 1, "used"), 290);
 }
@@ -265,7 +265,7 @@ static void counts_as_far_as_numbers_go(void **state)
     tlm_ledger_request r = {0};
     put_feature(f, 1, MODEL(0, "{'type':'trial','days':3650000}"));
     assert_int_equal(check(f, &r, NULL), TLM_OK);
-    assert_int_equal(r.grant.expires, TEST_BEGIN + 3650000LL * TEST_DAY * 1000);
+    assert_int_equal(r.grant.expires, TEST_BEGIN + 3650000LL * TEST_DAY * 1000LL);
     put_feature(f, 2,
                 "[{'id':'g','seats':1,'model':{'type':'usageTime',"
                 "'seconds':9007199254740991}}]");

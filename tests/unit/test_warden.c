@@ -9,8 +9,8 @@
 #include <tlm/audit.h>
 #include <tlm/ledger.h>
 
-#include "statement_fixture.h"
 #include "../../licensing/src/warden_private.h"
+#include "statement_fixture.h"
 
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
@@ -21,7 +21,7 @@
 #define FINGERPRINT TEST_FINGERPRINT
 
 typedef struct bench {
-    const char *directory;
+    char *directory;
     tlm_trust *trust;
     tlm_ledger *ledger;
     tlm_warden *warden;
@@ -131,6 +131,7 @@ static int make(void **state)
     bench *on = calloc(1, sizeof *on);
     void *directory = NULL;
     if (on == NULL || directory_setup(&directory) != 0) {
+        free(on);
         return -1;
     }
     on->directory = directory;
@@ -156,7 +157,7 @@ static int make(void **state)
 static int clear(void **state)
 {
     bench *on = *state;
-    void *directory = (void *)(uintptr_t)on->directory;
+    void *directory = on->directory;
     tlm_warden_stop(&on->warden);
     tlm_ledger_close(&on->ledger);
     tlm_trust_free(&on->trust);

@@ -12,7 +12,7 @@
 #include "text_private.h"
 
 /* Largest signed root; ours has some 400 bytes. */
-#define ROOT_MAX 4096U
+#define ROOT_MAX 65536U
 #define ES256 "ES256"
 #define FINGERPRINT_DIGITS 64U
 
@@ -76,7 +76,7 @@ static tlm_result read_answer(const json_t *answer, proof *from, tlm_error *erro
         return malformed(error, "its member path is missing or no array of at most 12 hashes");
     }
     if (!json_is_string(root) || json_string_length(root) > ROOT_MAX) {
-        return malformed(error, "its member root is missing or no text of at most 4096 bytes");
+        return malformed(error, "its member root is missing or no text of at most 65536 bytes");
     }
     from->index = (uint64_t)json_integer_value(index);
     from->path_length = json_array_size(path);

@@ -11,8 +11,8 @@
 #include "audit_private.h"
 #include "guard_store.h"
 
-#define US_PER_MS 1000
-#define MS_PER_S 1000
+#define US_PER_MS INT64_C(1000)
+#define MS_PER_S INT64_C(1000)
 
 /* Marks are written when they moved by a fifth of the tolerance, within these bounds. */
 #define KEEP_SHARE 5

@@ -359,7 +359,7 @@ typedef struct tlm_waiting {
 } tlm_waiting;
 const void *tlm_waiting_given(const tlm_ledger_request *request);
 
-void *tlm_writer_run(void *ledger);
+void *tlm_writer_run(void *context); /* the ledger */
 
 /* figures.c: takes what the status shows; `recount` counts the licenses, too. */
 void tlm_figures_take(tlm_ledger *ledger, bool recount);

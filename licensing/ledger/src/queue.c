@@ -43,6 +43,7 @@ static void drop(tlm_queue *queue, tlm_waiter *waiter)
     *(waiter->previous != NULL ? &waiter->previous->next : &line->first) = waiter->next;
     *(waiter->next != NULL ? &waiter->next->previous : &line->last) = waiter->previous;
     tlm_map_remove(&queue->waiters, waiter->key);
+    line->count--;
     queue->count--;
     free_waiter(waiter);
     end_line(queue, line);
@@ -139,17 +140,16 @@ static tlm_waiter *append(tlm_queue *queue, const tlm_ledger_ask *ask, char *key
     waiter->previous = line->last;
     *(line->last != NULL ? &line->last->next : &line->first) = waiter;
     line->last = waiter;
+    line->count++;
     queue->count++;
     return waiter;
 }
 
 unsigned tlm_queue_join(tlm_queue *queue, const tlm_ledger_ask *ask, int64_t units, int64_t steady)
 {
-    unsigned ahead = 0;
-    for (const tlm_waiter *w = tlm_queue_first(queue, ask->feature, steady); w != NULL;
-         w = w->next) {
-        ahead++;
-    }
+    (void)tlm_queue_first(queue, ask->feature, steady); /* who is late is not ahead */
+    const tlm_line *line = tlm_map_get(&queue->lines, ask->feature);
+    unsigned ahead = line != NULL ? line->count : 0;
     char *key = key_of(ask->feature, ask->client);
     tlm_waiter *waiter = key != NULL ? tlm_map_get(&queue->waiters, key) : NULL;
     if (waiter != NULL || key == NULL || queue->count >= TLM_QUEUE_MAX) {

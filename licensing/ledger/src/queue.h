@@ -40,6 +40,7 @@ typedef struct tlm_line {
     char *feature;
     tlm_waiter *first;
     tlm_waiter *last;
+    unsigned count;
 } tlm_line;
 
 typedef struct tlm_queue {

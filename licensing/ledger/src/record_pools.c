@@ -34,11 +34,11 @@ static bool keep_id(tlm_ledger *ledger, tlm_pool *pool)
     size_t at = (size_t)pool->id;
     if (at >= ledger->by_id_size) {
         size_t size = (at + 1) * 2;
-        tlm_pool **larger = reallocarray(ledger->by_id, size, sizeof *larger);
+        tlm_pool **larger = reallocarray(ledger->by_id, size, sizeof(tlm_pool *));
         if (larger == NULL) {
             return false;
         }
-        memset(larger + ledger->by_id_size, 0, (size - ledger->by_id_size) * sizeof *larger);
+        memset(larger + ledger->by_id_size, 0, (size - ledger->by_id_size) * sizeof(tlm_pool *));
         ledger->by_id = larger;
         ledger->by_id_size = size;
     }
@@ -145,7 +145,7 @@ static tlm_result load_one(tlm_ledger *ledger, sqlite3_stmt *row, tlm_record *re
     tlm_pool *pool = NULL;
     const char *name = tlm_query_text(row, 2);
     tlm_result result = keep(ledger, record, sqlite3_column_int64(row, 0), name, &pool, error);
-    if (result != TLM_OK) {
+    if (result != TLM_OK || pool == NULL) {
         return result;
     }
     pool->feature = feature_of(record->license, name);
@@ -164,7 +164,7 @@ static tlm_record **records_by_row(const tlm_ledger *ledger, size_t *count)
         largest = record->id > largest ? record->id : largest;
     }
     *count = (size_t)largest + 1;
-    tlm_record **rows = calloc(*count, sizeof *rows);
+    tlm_record **rows = calloc(*count, sizeof(tlm_record *));
     for (tlm_record *record = ledger->records; rows != NULL && record != NULL;
          record = record->next) {
         rows[record->id] = record;
