@@ -59,14 +59,14 @@
     ROW(rest_tls_client_optional, switch, "REST.Tls.ClientOptional",                               \
         "TLM_REST_TLS_CLIENT_OPTIONAL", "rest-tls-client-optional", "", "false", 0, 0,             \
         TLM_PROGRAM_DAEMON, "Serve clients without a certificate too; a foreign one is refused")   \
-    ROW(rest_access, word, "REST.Access", "TLM_REST_ACCESS", "rest-access",                        \
-        "open|token|certificate", "open", 0, 0, TLM_PROGRAM_DAEMON,                                \
-        "Who may lease: everybody, those with the token in client.token, or those with a client "  \
-        "certificate")                                                                             \
     ROW(rest_rate, number, "REST.RateLimit", "TLM_REST_RATE", "rest-rate", "COUNT", "1000", 0,     \
         1000000, TLM_PROGRAM_DAEMON,                                                               \
         "Requests a second below /api/v1 that one address may make, and twice as many at once; 0 " \
         "is no limit")                                                                             \
+    ROW(rest_access, word, "REST.Access", "TLM_REST_ACCESS", "rest-access",                        \
+        "open|token|certificate", "open", 0, 0, TLM_PROGRAM_DAEMON,                                \
+        "Who may lease: everybody, those with the token in client.token, or those with a client "  \
+        "certificate")                                                                             \
     ROW(admin_socket, text, "REST.AdminSocket", "TLM_ADMIN_SOCKET", "admin-socket", "PATH", "", 0, \
         107, TLM_PROGRAM_DAEMON,                                                                   \
         "Unix socket for administrators; default admin.sock beside Pkcs11.Socket")                 \
