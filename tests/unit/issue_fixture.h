@@ -4,9 +4,14 @@
 
 /* Files of hosts, made from keys that live as long as the test program. */
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <cmocka.h>
 #include <jansson.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
