@@ -10,19 +10,6 @@
 
 #define DIGEST_SIZE 32U
 
-const char *tlm_fingerprint_type_name(tlm_fingerprint_type type)
-{
-    switch (type) {
-    case TLM_FINGERPRINT_TPM:
-        return "tpm";
-    case TLM_FINGERPRINT_TOKEN:
-        return "token";
-    case TLM_FINGERPRINT_FALLBACK:
-        return "fallback";
-    }
-    return "fallback";
-}
-
 static tlm_result no_memory(tlm_error *error)
 {
     return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for a fingerprint");

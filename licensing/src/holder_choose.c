@@ -247,6 +247,46 @@ static tlm_result from_store(const tlm_identity_config *config, tlm_holder *hold
     return TLM_OK;
 }
 
+/* tlm-tokend's token: the one of our store or, where that is for tlm-tokend alone, what it serves.
+ */
+static tlm_result again_served(const tlm_identity_config *config, tlm_holder *holder,
+                               tlm_error *error)
+{
+    tlm_result result = tlm_store_load(config->store_dir, &holder->store, error);
+    if (result == TLM_ERR_NOT_PROVISIONED || result == TLM_ERR_PERMISSION) {
+        result = without_store(config, holder, error);
+    }
+    holder->served = result == TLM_OK;
+    return result;
+}
+
+static tlm_result again_local(const tlm_identity_config *config, tlm_holder *holder,
+                              tlm_error *error)
+{
+    local_view view = {0};
+    tlm_result result = load_local_key(config->persistence_dir, &view, error);
+    if (result == TLM_OK && view.key == NULL) {
+        return tlm_error_set(error, TLM_ERR_NOT_FOUND, "Restore it from the backup.",
+                             "%s/%s is not there any more", config->persistence_dir,
+                             TLM_LOCAL_KEY_FILE);
+    }
+    if (result == TLM_OK) {
+        take_local(&view, holder);
+    }
+    return result;
+}
+
+tlm_result tlm_holder_choose_again(const tlm_identity_config *config, tlm_key_holder kind,
+                                   tlm_holder *holder, tlm_error *error)
+{
+    memset(holder, 0, sizeof *holder);
+    holder->kind = kind;
+    if (kind == TLM_HOLDER_LOCAL) {
+        return again_local(config, holder, error);
+    }
+    return config->module != NULL ? TLM_OK : again_served(config, holder, error);
+}
+
 tlm_result tlm_holder_choose(const tlm_identity_config *config, const tlm_stop_check *stop,
                              tlm_holder *holder, tlm_error *error)
 {

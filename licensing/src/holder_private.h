@@ -22,6 +22,7 @@
 #include "supervisor_private.h"
 
 #define TLM_SRK_LABEL "tlm-srk"
+#define TLM_ATTEST_LABEL "tlm-attest"
 #define TLM_MARK_LABEL "tlm-storage"
 #define TLM_LOCAL_KEY_FILE "local.key"
 #define TLM_LOCAL_MARK_FILE "local.mark"
@@ -47,6 +48,14 @@ typedef struct tlm_holder {
 TLM_CHECKED tlm_result tlm_holder_choose(const tlm_identity_config *config,
                                          const tlm_stop_check *stop, tlm_holder *holder,
                                          tlm_error *error);
+
+/*
+ * Loads what holds the key for a second user of it, once the identity has found that it is `kind`:
+ * decides nothing, provisions nothing, waits for nobody.
+ */
+TLM_CHECKED tlm_result tlm_holder_choose_again(const tlm_identity_config *config,
+                                               tlm_key_holder kind, tlm_holder *holder,
+                                               tlm_error *error);
 
 /* ---- holder_served.c ---- */
 
@@ -76,6 +85,12 @@ void tlm_holder_explain(tlm_supervisor *supervisor, const tlm_holder *holder, tl
 TLM_CHECKED tlm_result tlm_holder_open(const tlm_identity_config *config,
                                        tlm_supervisor *supervisor, const tlm_stop_check *stop,
                                        tlm_holder *holder, tlm_error *error);
+
+/*
+ * Opens once more what the identity has open, with a session of its own. Closed again on failure.
+ */
+TLM_CHECKED tlm_result tlm_holder_open_again(const tlm_identity_config *config, tlm_key_holder kind,
+                                             tlm_holder *holder, tlm_error *error);
 
 /*
  * Asks the token why it cannot be used, through `tlm-token-init doctor`: only the TPM knows a

@@ -121,6 +121,19 @@ tlm_result tlm_holder_open(const tlm_identity_config *config, tlm_supervisor *su
     return result == TLM_OK ? TLM_OK : error->result;
 }
 
+tlm_result tlm_holder_open_again(const tlm_identity_config *config, tlm_key_holder kind,
+                                 tlm_holder *holder, tlm_error *error)
+{
+    tlm_result result = tlm_holder_choose_again(config, kind, holder, error);
+    if (result == TLM_OK && kind != TLM_HOLDER_LOCAL) {
+        result = open_token(config, holder, error);
+    }
+    if (result != TLM_OK) {
+        tlm_holder_close(holder);
+    }
+    return result;
+}
+
 static bool member_is(const json_t *object, const char *name, const char *text)
 {
     const char *value = tlm_json_member(object, name, 64);

@@ -2,12 +2,10 @@
 #include <tlm/identity.h>
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <tlm/file.h>
 #include <tlm/log.h>
 
 #include "identity_private.h"
@@ -250,51 +248,6 @@ static void *run(void *argument)
 
 /* ---- start and stop ---- */
 
-static bool copy_text(const char *from, const char **to)
-{
-    *to = from == NULL ? NULL : strdup(from);
-    return from == NULL || *to != NULL;
-}
-
-/* The module wants an absolute store, and the working directory may change. */
-static bool copy_path(const char *from, const char **to)
-{
-    char directory[PATH_MAX];
-    if (from == NULL || from[0] == '/' || getcwd(directory, sizeof directory) == NULL) {
-        return copy_text(from, to);
-    }
-    *to = tlm_path_join(directory, from);
-    return *to != NULL;
-}
-
-/* The words for tlm-tokend are the supervisor's: here counts whether there are any. */
-static bool copy_config(const tlm_identity_config *from, tlm_identity_config *to)
-{
-    static const char *const some_words[] = {NULL};
-    *to = (tlm_identity_config){.tpm = from->tpm,
-                                .tcti_simulated = from->tcti_simulated,
-                                .tokend = from->tokend != NULL ? some_words : NULL,
-                                .changed = from->changed,
-                                .context = from->context};
-    bool done = copy_path(from->persistence_dir, &to->persistence_dir);
-    done = copy_path(from->store_dir, &to->store_dir) && done;
-    done = copy_path(from->socket, &to->socket) && done;
-    done = copy_text(from->tcti, &to->tcti) && done;
-    done = copy_text(from->module, &to->module) && done;
-    done = copy_text(from->token_uri, &to->token_uri) && done;
-    return copy_path(from->pin_file, &to->pin_file) && done;
-}
-
-static void free_text(const char **text)
-{
-    union {
-        const char *text;
-        char *owned;
-    } both = {.text = *text};
-    free(both.owned);
-    *text = NULL;
-}
-
 static void release(tlm_identity *identity)
 {
     tlm_storage_clear(&identity->storage);
@@ -306,13 +259,7 @@ static void release(tlm_identity *identity)
         (void)close(identity->lock_file);
     }
     tlm_view_box_release(identity->current);
-    free_text(&identity->config.persistence_dir);
-    free_text(&identity->config.store_dir);
-    free_text(&identity->config.socket);
-    free_text(&identity->config.tcti);
-    free_text(&identity->config.module);
-    free_text(&identity->config.token_uri);
-    free_text(&identity->config.pin_file);
+    tlm_identity_config_clear(&identity->config);
     (void)pthread_cond_destroy(&identity->wake);
     (void)pthread_mutex_destroy(&identity->lock);
     free(identity);
@@ -368,7 +315,7 @@ tlm_result tlm_identity_start(const tlm_identity_config *config, tlm_identity **
     made->lock_file = -1;
     made->state_since = time(NULL);
     made->current = tlm_view_box_new();
-    if (!copy_config(config, &made->config) || made->current == NULL) {
+    if (!tlm_identity_config_copy(config, &made->config) || made->current == NULL) {
         release(made);
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for the identity");
     }

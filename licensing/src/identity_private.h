@@ -22,6 +22,15 @@ tlm_identity_view *tlm_view_box_edit(tlm_view_box *box);
 const tlm_identity_view *tlm_view_box_get(tlm_view_box *box);
 void tlm_view_box_release(tlm_view_box *box);
 
+/* ---- identity_config.c ---- */
+
+/*
+ * Copies the strings, paths as absolute ones; false without memory, to be cleared all the same. The
+ * words for tlm-tokend are the supervisor's: here counts whether there are any.
+ */
+bool tlm_identity_config_copy(const tlm_identity_config *from, tlm_identity_config *to);
+void tlm_identity_config_clear(tlm_identity_config *config);
+
 /* ---- identity_watch.c ---- */
 
 /* When something that a start-up reads was changed: restored, mounted, provisioned, removed. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <tlm/vault.h>
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -49,12 +50,15 @@ static tlm_result payload_of(const tlm_vault *vault, tlm_secret **payload, tlm_e
         return result;
     }
     char *salt = tlm_base64url_encode(vault->salt, sizeof vault->salt);
-    json_t *members =
-        salt == NULL ? NULL
-                     : json_pack("{s:i, s:s, s:s, s:s, s:s, s:s}", "version", TLM_VAULT_VERSION,
-                                 "storageId", vault->storage_id, "localKey",
-                                 (const char *)tlm_secret_bytes(pem), "srkPublicKey",
-                                 vault->srk_public_key, "salt", salt, "created", vault->created);
+    /* As old as it can be: an older program opens a vault that has nothing new for it. */
+    bool ledger = vault->ledger[0] != '\0';
+    json_t *members = salt == NULL
+                          ? NULL
+                          : json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s*}", "version",
+                                      ledger ? 2 : 1, "storageId", vault->storage_id, "localKey",
+                                      (const char *)tlm_secret_bytes(pem), "srkPublicKey",
+                                      vault->srk_public_key, "salt", salt, "created",
+                                      vault->created, "ledger", ledger ? vault->ledger : NULL);
     free(salt);
     tlm_secret_free(&pem);
     result = tlm_json_dump(members, payload, error);
@@ -100,8 +104,31 @@ static tlm_result read_salt(const char *text, tlm_vault *to, tlm_error *error)
     return result;
 }
 
-static const char *const member_names[] = {"version",      "storageId", "localKey",
-                                           "srkPublicKey", "salt",      "created"};
+static const char *const member_names[] = {"version", "storageId", "localKey", "srkPublicKey",
+                                           "salt",    "created",   "ledger"};
+#define MEMBERS (sizeof member_names / sizeof *member_names)
+
+/* Version 1 has all but the last one, version 2 may have that, too. */
+static bool has_its_members(const json_t *members, json_int_t version)
+{
+    return tlm_json_only(members, member_names, MEMBERS - 1) ||
+           (version >= 2 && tlm_json_only(members, member_names, MEMBERS));
+}
+
+/* Copies the ledger's id where there is one; false where it is none. */
+static bool read_ledger(const json_t *members, tlm_vault *to)
+{
+    const json_t *ledger = json_object_get(members, "ledger");
+    const char *id = tlm_json_member(members, "ledger", TLM_UUID_SIZE - 1);
+    if (ledger == NULL) {
+        return true;
+    }
+    if (id == NULL || !tlm_uuid_valid(id, strlen(id))) {
+        return false;
+    }
+    tlm_text_copy(to->ledger, sizeof to->ledger, id);
+    return true;
+}
 
 static tlm_result fill(const json_t *members, tlm_vault *to, tlm_error *error)
 {
@@ -120,10 +147,10 @@ static tlm_result fill(const json_t *members, tlm_vault *to, tlm_error *error)
     const char *srk = tlm_json_member(members, "srkPublicKey", PEM_MAX);
     const char *salt = tlm_json_member(members, "salt", 64);
     const char *created = tlm_json_member(members, "created", sizeof to->created - 1);
-    if (!tlm_json_only(members, member_names, sizeof member_names / sizeof *member_names) ||
-        id == NULL || local == NULL || srk == NULL || salt == NULL || created == NULL ||
-        !tlm_uuid_valid(id, strlen(id)) || !tlm_instant_valid(created)) {
-        return damaged(error, "its members are not those of version 1");
+    if (!has_its_members(members, json_integer_value(version)) || id == NULL || local == NULL ||
+        srk == NULL || salt == NULL || created == NULL || !tlm_uuid_valid(id, strlen(id)) ||
+        !tlm_instant_valid(created) || !read_ledger(members, to)) {
+        return damaged(error, "its members are not those of its version");
     }
     tlm_text_copy(to->storage_id, sizeof to->storage_id, id);
     tlm_text_copy(to->created, sizeof to->created, created);

@@ -72,6 +72,8 @@ static bool is_true(const CK_ATTRIBUTE *attribute, CK_BBOOL value)
 }
 
 typedef struct counter_reading {
+    bool once;
+    bool asked;
     uint64_t value;
     bool tamper_proof;
 } counter_reading;
@@ -87,8 +89,13 @@ static tlm_result read_counter(tlm_token *token, void *context, tlm_error *error
         {CKA_VALUE, bytes, sizeof bytes},
         {CKA_TLM_TAMPER_PROOF, &proof, sizeof proof},
     };
+    if (reading->once && reading->asked) {
+        return tlm_error_set(error, TLM_ERR_TOKEN_UNAVAILABLE, "try again: the token is back",
+                             "the token %s went away while its %s was read", token->uri_text, name);
+    }
     tlm_result result = find_feature(token, CKH_MONOTONIC_COUNTER, name, &handle, error);
     if (result == TLM_OK) {
+        reading->asked = true;
         result = read_attributes(token, handle, attributes, 2, name, error);
     }
     if (result != TLM_OK) {
@@ -99,25 +106,38 @@ static tlm_result read_counter(tlm_token *token, void *context, tlm_error *error
                              "the %s of %s has a value of %lu bytes", name, token->uri_text,
                              attributes[0].ulValueLen);
     }
-    *reading = (counter_reading){.value = number_of(bytes, attributes[0].ulValueLen),
-                                 .tamper_proof = is_true(&attributes[1], proof)};
+    reading->value = number_of(bytes, attributes[0].ulValueLen);
+    reading->tamper_proof = is_true(&attributes[1], proof);
     return TLM_OK;
+}
+
+static tlm_result count(tlm_token *token, counter_reading *reading, uint64_t *value,
+                        bool *tamper_proof, tlm_error *error)
+{
+    if (token == NULL || value == NULL || tamper_proof == NULL) {
+        return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL, "reading a counter without its place");
+    }
+    tlm_result result = tlm_token_run(token, read_counter, reading, error);
+    if (result == TLM_OK) {
+        *value = reading->value;
+        *tamper_proof = reading->tamper_proof;
+    }
+    return result;
 }
 
 tlm_result tlm_token_counter_next(tlm_token *token, uint64_t *value, bool *tamper_proof,
                                   tlm_error *error)
 {
-    if (token == NULL || value == NULL || tamper_proof == NULL) {
-        return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL, "reading a counter without its place");
-    }
     /* Run twice after a recovery, it leaves a number out. */
     counter_reading reading = {0};
-    tlm_result result = tlm_token_run(token, read_counter, &reading, error);
-    if (result == TLM_OK) {
-        *value = reading.value;
-        *tamper_proof = reading.tamper_proof;
-    }
-    return result;
+    return count(token, &reading, value, tamper_proof, error);
+}
+
+tlm_result tlm_token_counter_once(tlm_token *token, uint64_t *value, bool *tamper_proof,
+                                  tlm_error *error)
+{
+    counter_reading reading = {.once = true};
+    return count(token, &reading, value, tamper_proof, error);
 }
 
 /* Two digits of the time; -1 where they are none. */

@@ -232,6 +232,28 @@ static void test_a_lost_device_is_brought_back(void **state)
     assert_true(value == 0xF102030405060708ULL);
 }
 
+/* Who takes account of each number hears of a reading that may have taken one. */
+static void test_once_is_once(void **state)
+{
+    (void)state;
+    uint64_t value = 7;
+    bool proof = false;
+    tlm_error error = {0};
+    feature_type = CKH_MONOTONIC_COUNTER;
+    put(CKA_VALUE, eight, 8);
+    answers[0] = CKR_DEVICE_ERROR;
+    assert_int_equal(tlm_token_counter_once(token, &value, &proof, &error),
+                     TLM_ERR_TOKEN_UNAVAILABLE);
+    assert_int_equal(reads, 1);
+    assert_true(value == 7);
+    assert_non_null(strstr(error.message, "went away while"));
+    assert_true(tlm_token_available(token));
+    assert_int_equal(tlm_token_counter_once(token, &value, &proof, &error), TLM_OK);
+    assert_int_equal(reads, 2);
+    assert_true(value == 0xF102030405060708ULL);
+    assert_int_equal(tlm_token_counter_once(NULL, &value, &proof, NULL), TLM_ERR_ARGUMENT);
+}
+
 static void test_clock(void **state)
 {
     (void)state;
@@ -302,6 +324,7 @@ int main(void)
         WITH_TOKEN(test_counter_of_other_sizes),
         WITH_TOKEN(test_refusals),
         WITH_TOKEN(test_a_lost_device_is_brought_back),
+        WITH_TOKEN(test_once_is_once),
         WITH_TOKEN(test_clock),
         WITH_TOKEN(test_times),
     };

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "test_directory.h"
 
+#include "json_private.h"
 #include "licensing_fixture.h"
 
 #include <sys/stat.h>
 
+#include <jansson.h>
+
 #include <tlm/file.h>
+#include <tlm/jwe.h>
 #include <tlm/vault.h>
 
 #define STORAGE "01234567-89ab-4cde-8f01-23456789abcd"
@@ -156,6 +160,81 @@ static void wants_exactly_the_members_of_its_version(void **state)
     }
 }
 
+/* Seals with a ledger's id and gives the payload back. */
+static json_t *payload_with_ledger(const char *ledger, tlm_vault *opened)
+{
+    tlm_vault with = vault;
+    tlm_jwe *jwe = NULL;
+    tlm_secret *plain = NULL;
+    char *text = NULL;
+    (void)snprintf(with.ledger, sizeof with.ledger, "%s", ledger);
+    assert_int_equal(tlm_vault_seal(&with, key, &text, NULL), TLM_OK);
+    assert_int_equal(tlm_vault_open(text, strlen(text), key, STORAGE, opened, NULL), TLM_OK);
+    assert_int_equal(tlm_jwe_parse(text, strlen(text), &jwe, NULL), TLM_OK);
+    assert_int_equal(tlm_jwe_open(jwe, key, &plain, NULL), TLM_OK);
+    json_t *payload = tlm_json_load(tlm_secret_bytes(plain), tlm_secret_size(plain));
+    assert_non_null(payload);
+    tlm_secret_free(&plain);
+    tlm_jwe_free(&jwe);
+    free(text);
+    return payload;
+}
+
+/* An older program goes on with a vault that never had a ledger. */
+static void is_of_version_2_with_a_ledger_alone(void **state)
+{
+    (void)state;
+    tlm_vault opened = {0};
+    json_t *payload = payload_with_ledger("", &opened);
+    assert_int_equal(json_integer_value(json_object_get(payload, "version")), 1);
+    assert_null(json_object_get(payload, "ledger"));
+    assert_string_equal(opened.ledger, "");
+    json_decref(payload);
+    tlm_vault_clear(&opened);
+    payload = payload_with_ledger(OTHER_STORAGE, &opened);
+    assert_int_equal(json_integer_value(json_object_get(payload, "version")), 2);
+    assert_string_equal(opened.ledger, OTHER_STORAGE);
+    json_decref(payload);
+    tlm_vault_clear(&opened);
+}
+
+static tlm_result parse_changed(json_t *payload)
+{
+    tlm_vault parsed = {0};
+    char *text = json_dumps(payload, JSON_COMPACT);
+    assert_non_null(text);
+    tlm_result result = tlm_vault_parse(text, strlen(text), &parsed, NULL);
+    assert_true((result == TLM_OK) == (parsed.local != NULL));
+    tlm_vault_clear(&parsed);
+    free(text);
+    return result;
+}
+
+static void refuses_a_ledger_that_is_none(void **state)
+{
+    (void)state;
+    tlm_vault opened = {0};
+    json_t *payload = payload_with_ledger(OTHER_STORAGE, &opened);
+    tlm_vault_clear(&opened);
+    assert_int_equal(parse_changed(payload), TLM_OK);
+    assert_int_equal(json_object_set_new(payload, "version", json_integer(1)), 0);
+    assert_int_equal(parse_changed(payload), TLM_ERR_DAMAGED);
+    assert_int_equal(json_object_set_new(payload, "version", json_integer(3)), 0);
+    assert_int_equal(parse_changed(payload), TLM_ERR_NEWER);
+    assert_int_equal(json_object_set_new(payload, "version", json_integer(2)), 0);
+    assert_int_equal(json_object_set_new(payload, "ledger", json_string("")), 0);
+    assert_int_equal(parse_changed(payload), TLM_ERR_DAMAGED);
+    assert_int_equal(json_object_set_new(payload, "ledger", json_integer(7)), 0);
+    assert_int_equal(parse_changed(payload), TLM_ERR_DAMAGED);
+    assert_int_equal(json_object_set_new(payload, "ledger", json_string(OTHER_STORAGE "0")), 0);
+    assert_int_equal(parse_changed(payload), TLM_ERR_DAMAGED);
+    assert_int_equal(json_object_del(payload, "ledger"), 0);
+    assert_int_equal(parse_changed(payload), TLM_OK);
+    assert_int_equal(json_object_set_new(payload, "more", json_true()), 0);
+    assert_int_equal(parse_changed(payload), TLM_ERR_DAMAGED);
+    json_decref(payload);
+}
+
 static void keeps_the_previous_generation(void **state)
 {
     char path[TEST_PATH_MAX];
@@ -212,6 +291,8 @@ int main(void)
         cmocka_unit_test(tells_another_installation_from_damage),
         cmocka_unit_test(tells_a_newer_version),
         cmocka_unit_test(wants_exactly_the_members_of_its_version),
+        cmocka_unit_test(is_of_version_2_with_a_ledger_alone),
+        cmocka_unit_test(refuses_a_ledger_that_is_none),
         cmocka_unit_test_setup_teardown(keeps_the_previous_generation, directory_setup,
                                         directory_teardown),
         cmocka_unit_test(reads_only_rsa_keys_of_a_size),

@@ -63,6 +63,13 @@ TLM_CHECKED tlm_result tlm_host_keys_clock(tlm_host_keys *keys, tlm_token_clock 
                                            tlm_error *error);
 
 /*
+ * Looks at the host's components anew: the fallback fingerprint as a start would make it now. Opens
+ * the vault, in which salt and local key are, and closes it again. The caller clears it.
+ */
+TLM_CHECKED tlm_result tlm_host_keys_look(tlm_host_keys *keys, tlm_fingerprint *fallback,
+                                          tlm_error *error);
+
+/*
  * The id of the ledger that belongs to this host's files, kept in vault.bin so that a ledger that
  * was taken away is missed. TLM_ERR_NOT_FOUND where none was noted. Noting writes vault.bin.
  */

@@ -171,7 +171,7 @@ typedef struct tlm_ledger_request {
     const tlm_revocation *list;
     tlm_checkpoint checkpoint;
     const json_t *proof;
-    int64_t after; /* of the audit log: the last number that is known already */
+    int64_t after; /* of the audit log: the last number that is known already; -n: the newest n */
     int64_t limit;
 
     tlm_error error;

@@ -3,7 +3,8 @@
 #define TLM_VAULT_H
 
 /*
- * vault.bin: the local key pair and the salt of the fallback fingerprint, under the vault key.
+ * vault.bin: the local key pair, the salt of the fallback fingerprint and the id of the licenses'
+ * ledger, under the vault key.
  *
  * A compact JWE (dir, A256GCM) whose `kid` is the storage id; the payload is a JSON object,
  * docs/formats.md gives its members.
@@ -25,7 +26,7 @@
 #include <tlm/secret.h>
 
 #define TLM_VAULT_FILE "vault.bin"
-#define TLM_VAULT_VERSION 1
+#define TLM_VAULT_VERSION 2 /* newest one; written is the oldest that fits */
 #define TLM_VAULT_TYPE "tlm-vault"
 #define TLM_SALT_SIZE 32U
 
@@ -35,6 +36,7 @@ typedef struct tlm_vault {
     char *srk_public_key; /* PEM, public half of the identity key */
     unsigned char salt[TLM_SALT_SIZE];
     char created[TLM_INSTANT_SIZE];
+    char ledger[TLM_UUID_SIZE]; /* id of the ledger that belongs to these files, "" before it */
 } tlm_vault;
 
 /*

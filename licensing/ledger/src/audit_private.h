@@ -33,7 +33,7 @@ TLM_CHECKED tlm_result tlm_audit_head(sqlite3 *db, int64_t *seq, char hash[65], 
 TLM_CHECKED tlm_result tlm_audit_anchor(sqlite3 *db, const json_t *proof, tlm_error *error);
 
 /* At most `limit` entries above `after` with the anchors among them: {"entries": […], "last": n}.
- * New reference. */
+ * A negative `after` counts from the end: -1 is the newest entry. New reference. */
 TLM_CHECKED tlm_result tlm_audit_read(sqlite3 *db, int64_t after, int64_t limit, json_t **answer,
                                       tlm_error *error);
 

@@ -40,6 +40,13 @@
 TLM_CHECKED tlm_result tlm_token_counter_next(tlm_token *token, uint64_t *value, bool *tamper_proof,
                                               tlm_error *error);
 
+/*
+ * The same for who takes account of each number: one call takes one at most. Where it fails it may
+ * have taken it; TLM_ERR_TOKEN_UNAVAILABLE is a token that went away meanwhile and may be back.
+ */
+TLM_CHECKED tlm_result tlm_token_counter_once(tlm_token *token, uint64_t *value, bool *tamper_proof,
+                                              tlm_error *error);
+
 typedef struct tlm_token_clock {
     uint64_t system_seconds; /* CKA_VALUE, as seconds since 1970 */
     bool counted;            /* the token tells the rest, too */

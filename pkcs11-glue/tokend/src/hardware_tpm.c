@@ -52,16 +52,24 @@ static bool worth_another(const tpm_hardware *self, tlm_result result)
     return self->tpm != NULL && (result == TLM_ERR_TPM_UNAVAILABLE || result == TLM_ERR_TPM);
 }
 
+/* A connection that has gone shows itself at a command that changes nothing: counting is never
+ * tried twice, for an application may take account of each number. */
+static void look_at_connection(tpm_hardware *self)
+{
+    tlm_tpm_clock clock = {0};
+    tlm_error error = {0};
+    if (self->tpm != NULL && tlm_tpm_read_clock(self->tpm, &clock, &error) != TLM_OK) {
+        tlm_log(TLM_LOG_INFO, "tpm_reopened", "tcti=%s for=counter", self->tcti);
+        disconnect(self);
+    }
+}
+
 static tlm_result count(void *context, uint64_t *value, tlm_error *error)
 {
     tpm_hardware *self = context;
     (void)pthread_mutex_lock(&self->lock);
+    look_at_connection(self);
     tlm_result result = try_count(self, value, error);
-    if (worth_another(self, result)) {
-        tlm_log(TLM_LOG_INFO, "tpm_reopened", "tcti=%s for=counter", self->tcti);
-        disconnect(self);
-        result = try_count(self, value, error);
-    }
     if (result != TLM_OK) {
         disconnect(self);
     }
