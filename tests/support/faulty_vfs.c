@@ -241,7 +241,8 @@ void faulty_vfs_power_on(const char *directory, bool synced_only)
             assert_int_equal(truncate(path, 0), 0);
         } else if (synced_only) {
             (void)unlink(path);
+        } else {
+            (void)unlink(copy);
         }
-        (void)unlink(copy);
     }
 }

@@ -2,6 +2,8 @@
 /* Seats: granted, held, renewed, returned, run out; and who waits for them. */
 #include "ledger_fixture.h"
 
+#include <sqlite3.h>
+
 #define SEATS(n) "[{'id':'pro','seats':" #n ",'model':{'type':'perpetual'}}]"
 
 static void grants_as_many_as_there_are(void **state)
@@ -364,6 +366,74 @@ static void audits_leases_where_that_is_wanted(void **state)
     tlm_ledger_request_clear(&r);
 }
 
+static void a_clock_set_back_prolongs_no_lease(void **state)
+{
+    fixture *f = *state;
+    tlm_ledger_request r = {0};
+    f->config.limits.policy = TLM_ROLLBACK_WARN;
+    reopen(f);
+    put_feature(f, 1, SEATS(1));
+    (void)acquire(f, "pro", "c1", TLM_OK);
+    pass(f, -TEST_DAY);
+    assert_runs(f, TLM_LEDGER_LICENSES, &r); /* who only reads does not hide it */
+    (void)acquire(f, "pro", "c2", TLM_ERR_SEATS);
+    pass(f, 300);
+    (void)acquire(f, "pro", "c2", TLM_OK);
+    tlm_ledger_request_clear(&r);
+}
+
+static void accepting_a_clock_prolongs_no_lease(void **state)
+{
+    fixture *f = *state;
+    tlm_ledger_request r = {0};
+    put_feature(f, 1, SEATS(1));
+    (void)acquire(f, "pro", "c1", TLM_OK);
+    pass(f, -TEST_DAY);
+    (void)acquire(f, "pro", "c2", TLM_ERR_SEATS);
+    pass(f, 300);
+    (void)acquire(f, "pro", "c2", TLM_ERR_SEATS); /* not accepted, so it may be the clock */
+    assert_runs(f, TLM_LEDGER_ACCEPT, &r);
+    pass(f, 299);
+    (void)acquire(f, "pro", "c2", TLM_ERR_SEATS);
+    pass(f, 1);
+    (void)acquire(f, "pro", "c2", TLM_OK);
+    tlm_ledger_request_clear(&r);
+}
+
+/* A row of a license that no program of today can read. */
+static void frees_seats_of_a_license_it_cannot_read(void **state)
+{
+    fixture *f = *state;
+    char path[TEST_PATH_MAX];
+    sqlite3 *db = NULL;
+    put_feature(f, 1, SEATS(2));
+    lease_id lease = acquire(f, "pro", "c1", TLM_OK);
+    tlm_ledger_close(&f->ledger);
+    (void)snprintf(path, sizeof path, "%.450s/" TLM_LEDGER_FILE, f->directory);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "UPDATE licenses SET text = 'kept' || text", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    open_ledger(f);
+    (void)acquire(f, "pro", "c2", TLM_ERR_UNLICENSED);
+    assert_int_equal(release(f, lease.text), TLM_ERR_UNLICENSED);
+    tlm_ledger_request r = {0};
+    assert_int_equal(try_put(f, claims_of(f, 1, SEATS(1)), &r), TLM_ERR_CONFLICT);
+    tlm_ledger_request_clear(&r);
+    put_feature(f, 2, SEATS(1));
+    pass(f, 300);
+    reopen(f);
+    tlm_ledger_close(&f->ledger);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "UPDATE licenses SET text = substr(text, 5)", NULL, NULL, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    open_ledger(f);
+    assert_int_equal(figure(f, 1, "inUse"), 0);
+    (void)acquire(f, "pro", "c2", TLM_OK);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, ledger_setup, ledger_teardown)
 
 int main(void)
@@ -386,6 +456,9 @@ int main(void)
         CASE(lists_every_lease),
         CASE(ends_a_lease_by_force_and_tells_of_it),
         CASE(audits_leases_where_that_is_wanted),
+        CASE(a_clock_set_back_prolongs_no_lease),
+        CASE(accepting_a_clock_prolongs_no_lease),
+        CASE(frees_seats_of_a_license_it_cannot_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

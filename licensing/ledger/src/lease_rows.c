@@ -114,8 +114,9 @@ static tlm_result free_seats(tlm_ledger *ledger, sqlite3_stmt *row, tlm_error *e
     ledger->lease_count -= sqlite3_column_int64(row, 2);
     ledger->seat_count -= units;
     tlm_pool *pool = tlm_records_pool(ledger, sqlite3_column_int64(row, 0));
-    if (pool == NULL) {
-        return TLM_OK;
+    if (pool == NULL) { /* of a license that this program cannot read */
+        return tlm_query_run(&ledger->database, TLM_Q_POOL_FREE, error, "ii", units,
+                             sqlite3_column_int64(row, 0));
     }
     pool->in_use -= units;
     return tlm_pool_save(ledger, pool, error);

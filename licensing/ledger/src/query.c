@@ -21,6 +21,8 @@ static tlm_result result_of(int code, int number)
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return TLM_ERR_DAMAGED;
+    case SQLITE_CONSTRAINT:
+        return TLM_ERR_CONFLICT;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return TLM_ERR_BUSY;
@@ -43,6 +45,8 @@ static const char *hint_of(tlm_result result)
     case TLM_ERR_DAMAGED:
         return "stop the daemon, keep the directory, restore the ledger from a backup, and accept "
                "the state: tlm state accept";
+    case TLM_ERR_CONFLICT:
+        return "see the log of the daemon's start: a license there could not be read";
     case TLM_ERR_BUSY:
         return "end the other process that has it open: fuser -v FILE";
     case TLM_ERR_PERMISSION:

@@ -31,6 +31,7 @@
     X(POOLS, "SELECT id, license, feature, model, in_use, used, first_use FROM pools")             \
     X(POOL_ADD, "INSERT INTO pools(license, feature, model) VALUES(?, ?, ?)")                      \
     X(POOL_UPDATE, "UPDATE pools SET in_use = ?, used = ?, first_use = ? WHERE id = ?")            \
+    X(POOL_FREE, "UPDATE pools SET in_use = in_use - ? WHERE id = ?")                              \
     X(POOL_MODEL, "UPDATE pools SET model = ?, used = 0, first_use = NULL WHERE id = ?")           \
     X(POOL_RESERVED, "UPDATE leases SET reserved = 0 WHERE pool = ?")                              \
     X(POOL_MEMBERS, "DELETE FROM members WHERE pool = ?")                                          \

@@ -160,7 +160,7 @@ static tlm_result begin(tlm_ledger *ledger, bool writes, tlm_error *error)
     if (result == TLM_OK && writes) {
         result = tlm_leases_expire(ledger, error);
     }
-    ledger->last_now = ledger->now;
+    ledger->last_now = writes ? ledger->now : ledger->last_now;
     return result;
 }
 
