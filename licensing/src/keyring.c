@@ -260,14 +260,14 @@ static bool await(tlm_keyring *ring, const errand *of)
     return true;
 }
 
-/* Has the thread do it; what fails is freed here, or there when it comes back. */
-static tlm_result ask(tlm_keyring *ring, errand *of, tlm_error *error)
+/* Has the thread do it. False where it was given up, and the errand is the thread's alone. */
+static bool ask(tlm_keyring *ring, errand *of)
 {
     (void)pthread_mutex_lock(&ring->lock);
     if (ring->stop) {
+        (void)ends(&of->error);
         (void)pthread_mutex_unlock(&ring->lock);
-        free_errand(of);
-        return ends(error);
+        return true;
     }
     if (ring->last != NULL) {
         ring->last->next = of;
@@ -279,15 +279,7 @@ static tlm_result ask(tlm_keyring *ring, errand *of, tlm_error *error)
     bool back = await(ring, of);
     of->forsaken = !back;
     (void)pthread_mutex_unlock(&ring->lock);
-    if (!back) {
-        return hangs(error);
-    }
-    tlm_result result = of->error.result;
-    if (result != TLM_OK) {
-        *error = of->error;
-        free_errand(of);
-    }
-    return result;
+    return back;
 }
 
 typedef struct question {
@@ -323,20 +315,27 @@ static errand *new_errand(const question *of)
 /* The answered errand, for the caller to take from and to free; NULL with *result set. */
 static errand *answered(tlm_keyring *ring, const question *of, tlm_result *result, tlm_error *error)
 {
-    tlm_error cause = {0};
-    errand *made = NULL;
     if (of->size > SIGNED_MAX || (of->text != NULL && strlen(of->text) > TLM_JWS_TEXT_MAX)) {
         *result = tlm_error_set(error, TLM_ERR_TOO_LARGE, NULL,
                                 "%zu bytes for the token, or a key id of more than %u", of->size,
                                 TLM_JWS_TEXT_MAX);
         return NULL;
     }
-    made = new_errand(of);
-    *result = made == NULL ? no_memory(&cause) : ask(ring, made, &cause);
+    errand *made = new_errand(of);
+    if (made == NULL) {
+        *result = no_memory(error);
+        return NULL;
+    }
+    if (!ask(ring, made)) {
+        *result = hangs(error);
+        return NULL;
+    }
+    *result = made->error.result;
     if (*result != TLM_OK) {
         if (error != NULL) {
-            *error = cause;
+            *error = made->error;
         }
+        free_errand(made);
         return NULL;
     }
     return made;

@@ -31,10 +31,11 @@ TLM_CHECKED tlm_result tlm_keyring_start(const tlm_identity_config *identity, tl
 TLM_CHECKED tlm_result tlm_keyring_open(tlm_keyring *ring, const tlm_identity_view *view,
                                         tlm_error *error);
 
-/* As their namesakes of tlm/host_keys.h. Before the opening TLM_ERR_TOKEN_UNAVAILABLE. */
-tlm_result tlm_keyring_unwrap(void *ring, const char *kid, const unsigned char *wrapped,
+/* As their namesakes of tlm/host_keys.h; a context is the ring. Before the opening
+ * TLM_ERR_TOKEN_UNAVAILABLE. */
+tlm_result tlm_keyring_unwrap(void *context, const char *kid, const unsigned char *wrapped,
                               size_t size, tlm_secret **key, tlm_error *error);
-tlm_result tlm_keyring_sign(void *ring, const char *alg, const void *data, size_t size,
+tlm_result tlm_keyring_sign(void *context, const char *alg, const void *data, size_t size,
                             unsigned char *signature, size_t *signature_size, tlm_error *error);
 TLM_CHECKED tlm_result tlm_keyring_counter(tlm_keyring *ring, uint64_t *value, bool *tamper_proof,
                                            tlm_error *error);

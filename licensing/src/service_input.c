@@ -181,8 +181,14 @@ static tlm_result take_member(const shape *of, const char *name, const json_t *v
     return unknown(of, name, error);
 }
 
-static tlm_result take_object(const shape *of, json_t *object, tlm_job *job, tlm_error *error)
+static tlm_result take_object(const shape *of, const json_t *from, tlm_job *job, tlm_error *error)
 {
+    /* Read only; jansson walks objects through a pointer that is not const. */
+    const union {
+        const json_t *from;
+        json_t *object;
+    } both = {.from = from};
+    json_t *object = both.object;
     unsigned seen = 0;
     const char *name = NULL;
     json_t *value = NULL;
@@ -221,8 +227,7 @@ static tlm_result take_borrow(const member *is, const json_t *value, tlm_job *jo
     if (!json_is_object(value)) {
         return wrong(error, is, "not an object of seconds and key");
     }
-    /* Read only; jansson walks objects through a pointer that is not const. */
-    tlm_result result = take_object(&borrow, (json_t *)(uintptr_t)value, job, error);
+    tlm_result result = take_object(&borrow, value, job, error);
     if (result != TLM_OK) {
         tlm_error_prefix(error, "borrow");
     }
@@ -275,34 +280,34 @@ typedef struct form {
     tlm_ledger_op op;
     unsigned allowed;
     unsigned needed;
-    size_t id; /* where the id of the path goes; 0: there is none */
     bool text; /* a compact text is the body */
+    size_t id; /* where the id of the path goes; 0: there is none */
 } form;
 
 static const form forms[TLM_CALL_COUNT] = {
     [TLM_CALL_ACQUIRE] = {TLM_LEDGER_ACQUIRE,
                           (unsigned)(FEATURE | CLIENT | UNITS | TTL | NONCE | BORROW) | CHOICE,
-                          (unsigned)(FEATURE | CLIENT), 0, false},
-    [TLM_CALL_RENEW] = {TLM_LEDGER_RENEW, (unsigned)(TTL | NONCE), 0, AT(ask.lease), false},
-    [TLM_CALL_RELEASE] = {TLM_LEDGER_RELEASE, (unsigned)(FORCE | PROOF), 0, AT(ask.lease), false},
-    [TLM_CALL_LEASE] = {TLM_LEDGER_LEASE, 0, 0, AT(ask.lease), false},
-    [TLM_CALL_LEASES] = {TLM_LEDGER_LEASES, 0, 0, 0, false},
-    [TLM_CALL_CHECK] = {TLM_LEDGER_CHECK, (unsigned)(FEATURE | CLIENT | NONCE) | CHOICE, FEATURE, 0,
-                        false},
+                          (unsigned)(FEATURE | CLIENT), false, 0},
+    [TLM_CALL_RENEW] = {TLM_LEDGER_RENEW, (unsigned)(TTL | NONCE), 0, false, AT(ask.lease)},
+    [TLM_CALL_RELEASE] = {TLM_LEDGER_RELEASE, (unsigned)(FORCE | PROOF), 0, false, AT(ask.lease)},
+    [TLM_CALL_LEASE] = {TLM_LEDGER_LEASE, 0, 0, false, AT(ask.lease)},
+    [TLM_CALL_LEASES] = {TLM_LEDGER_LEASES, 0, 0, false, 0},
+    [TLM_CALL_CHECK] = {TLM_LEDGER_CHECK, (unsigned)(FEATURE | CLIENT | NONCE) | CHOICE, FEATURE,
+                        false, 0},
     [TLM_CALL_USE] = {TLM_LEDGER_USE,
                       (unsigned)(FEATURE | CLIENT | UNITS | NONCE | REQUEST | ACTION) | CHOICE,
-                      (unsigned)(FEATURE | CLIENT | REQUEST), 0, false},
-    [TLM_CALL_ATTEST] = {TLM_LEDGER_STATE, NONCE, NONCE, 0, false},
-    [TLM_CALL_KEYS] = {TLM_LEDGER_STATE, 0, 0, 0, false},
-    [TLM_CALL_ACTIVATE] = {TLM_LEDGER_ACTIVATE, 0, 0, 0, true},
-    [TLM_CALL_LICENSES] = {TLM_LEDGER_LICENSES, 0, 0, 0, false},
-    [TLM_CALL_LICENSE] = {TLM_LEDGER_LICENSE, 0, 0, AT(ask.license), false},
-    [TLM_CALL_REMOVE] = {TLM_LEDGER_REMOVE, 0, 0, AT(ask.license), false},
-    [TLM_CALL_REVOKE] = {TLM_LEDGER_REVOKE, 0, 0, 0, true},
-    [TLM_CALL_REVOCATIONS] = {TLM_LEDGER_REVOCATIONS, 0, 0, 0, false},
-    [TLM_CALL_STATE] = {TLM_LEDGER_STATE, 0, 0, 0, false},
-    [TLM_CALL_ACCEPT] = {TLM_LEDGER_ACCEPT, REASON, 0, 0, false},
-    [TLM_CALL_AUDIT] = {TLM_LEDGER_AUDIT, (unsigned)(AFTER | LIMIT), 0, 0, false},
+                      (unsigned)(FEATURE | CLIENT | REQUEST), false, 0},
+    [TLM_CALL_ATTEST] = {TLM_LEDGER_STATE, NONCE, NONCE, false, 0},
+    [TLM_CALL_KEYS] = {TLM_LEDGER_STATE, 0, 0, false, 0},
+    [TLM_CALL_ACTIVATE] = {TLM_LEDGER_ACTIVATE, 0, 0, true, 0},
+    [TLM_CALL_LICENSES] = {TLM_LEDGER_LICENSES, 0, 0, false, 0},
+    [TLM_CALL_LICENSE] = {TLM_LEDGER_LICENSE, 0, 0, false, AT(ask.license)},
+    [TLM_CALL_REMOVE] = {TLM_LEDGER_REMOVE, 0, 0, false, AT(ask.license)},
+    [TLM_CALL_REVOKE] = {TLM_LEDGER_REVOKE, 0, 0, true, 0},
+    [TLM_CALL_REVOCATIONS] = {TLM_LEDGER_REVOCATIONS, 0, 0, false, 0},
+    [TLM_CALL_STATE] = {TLM_LEDGER_STATE, 0, 0, false, 0},
+    [TLM_CALL_ACCEPT] = {TLM_LEDGER_ACCEPT, REASON, 0, false, 0},
+    [TLM_CALL_AUDIT] = {TLM_LEDGER_AUDIT, (unsigned)(AFTER | LIMIT), 0, false, 0},
 };
 
 /* Calls of an administrator; the others are for everybody who reaches this far. */

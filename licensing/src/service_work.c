@@ -343,9 +343,9 @@ static void turn(tlm_licensing *service, tlm_identity_view *view, tlm_job *job)
     }
 }
 
-void *tlm_service_work(void *argument)
+void *tlm_service_work(void *licensing)
 {
-    tlm_licensing *service = argument;
+    tlm_licensing *service = licensing;
     (void)pthread_mutex_lock(&service->lock);
     for (;;) {
         wait_for_work(service);

@@ -141,7 +141,8 @@ static int setup(void **state)
     from_environment("TLM_TEST_PERSISTENCE", at.persistence);
     from_environment("TLM_TEST_STORE", at.store);
     from_environment("TLM_TEST_TCTI", at.tcti);
-    at.on_tpm = strcmp(getenv("TLM_TEST_BACKEND"), "swtpm") == 0;
+    from_environment("TLM_TEST_BACKEND", run);
+    at.on_tpm = strcmp(run, "swtpm") == 0;
     assert_int_equal(mkdir(below(directory, "run", run), 0700), 0);
     (void)below(run, "pkcs11.sock", at.socket);
     (void)below(directory, "trust", at.trust);

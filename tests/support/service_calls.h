@@ -52,8 +52,8 @@ static inline json_t *service_json(const char *input)
 {
     char *text = strdup(input);
     assert_non_null(text);
-    for (char *at = text; *at != '\0'; at++) {
-        *at = *at == '\'' ? '"' : *at;
+    for (char *at = strchr(text, '\''); at != NULL; at = strchr(at, '\'')) {
+        *at = '"';
     }
     json_t *value = json_loads(text, 0, NULL);
     if (value == NULL) {

@@ -19,9 +19,10 @@ static void from_hex(const char *text, unsigned char *data, size_t size)
 {
     assert_int_equal(strlen(text), 2 * size);
     for (size_t i = 0; i < size; i++) {
-        unsigned byte = 0;
-        assert_int_equal(sscanf(text + 2 * i, "%2x", &byte), 1);
-        data[i] = (unsigned char)byte;
+        const char digits[] = {text[2 * i], text[2 * i + 1], '\0'};
+        char *end = NULL;
+        data[i] = (unsigned char)strtoul(digits, &end, 16);
+        assert_int_equal(*end, '\0');
     }
 }
 

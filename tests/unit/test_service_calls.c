@@ -531,11 +531,11 @@ static void lengths(void **state)
         }
     }
     /* Characters are counted, not bytes. */
-    char nonce[2 * 257 + 1];
+    char nonce[2UL * 257 + 1];
     for (size_t i = 0; i < 257; i++) {
         memcpy(nonce + 2 * i, "\xc3\xbc", 2);
     }
-    nonce[2 * 257] = '\0';
+    nonce[2UL * 257] = '\0';
     service_is(
         service_run(&self, service_new(TLM_CALL_ATTEST, NULL, json_pack("{s:s}", "nonce", nonce))),
         TLM_ERR_ARGUMENT);

@@ -131,8 +131,12 @@ static tlm_result put_object(writer *to, const json_t *object, unsigned depth)
         return no_memory(to->error);
     }
     /* jansson walks objects through a pointer that is not const; nothing is changed. */
-    json_t *walked = (json_t *)(uintptr_t)object;
-    for (void *at = json_object_iter(walked); at != NULL; at = json_object_iter_next(walked, at)) {
+    union {
+        const json_t *object;
+        json_t *walked;
+    } both = {.object = object};
+    for (void *at = json_object_iter(both.walked); at != NULL;
+         at = json_object_iter_next(both.walked, at)) {
         names[count] = json_object_iter_key(at);
         count++;
     }
