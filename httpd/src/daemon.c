@@ -235,6 +235,9 @@ static void loop(tlm_daemon *self, int signals)
         if (count > 0 && files[0].revents != 0 && !take_signal(self, signals)) {
             return;
         }
+        if (count == 0 && tlm_daemon_api_moved(self)) {
+            publish_or_log(self);
+        }
         tlm_server_sweep(self->server);
         if (self->admin_server != NULL) {
             tlm_server_sweep(self->admin_server);

@@ -191,6 +191,17 @@ void tlm_daemon_api_tell(tlm_daemon *self, const tlm_identity_view *view)
     }
 }
 
+bool tlm_daemon_api_moved(tlm_daemon *self)
+{
+    if (self->licensing == NULL) {
+        return false;
+    }
+    json_t *now = tlm_licensing_status(self->licensing);
+    bool moved = now != NULL && !json_equal(now, self->source.licensing);
+    json_decref(now);
+    return moved;
+}
+
 void tlm_daemon_api_reload(tlm_daemon *self)
 {
     tlm_error error = {0};

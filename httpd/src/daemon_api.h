@@ -10,6 +10,7 @@
  *     tlm_daemon_api_serve(self);                              // after it: the unix socket
  *     result = tlm_daemon_api_start(self, changed, &error);    // after the identity
  *     tlm_daemon_api_tell(self, view);                         // with each new view
+    if (tlm_daemon_api_moved(self)) { … publish … }          // once a second
  *     tlm_daemon_api_stop(self);                               // before the servers
  */
 
@@ -25,6 +26,12 @@ TLM_CHECKED tlm_result tlm_daemon_api_start(tlm_daemon *self, tlm_setup_wake cha
 
 /* Tells the service of the view, and the status of the service. Makes the tokens at their time. */
 void tlm_daemon_api_tell(tlm_daemon *self, const tlm_identity_view *view);
+
+/*
+ * Whether licensing has other figures than the status shows: leases and uses are too many for each
+ * to make it anew.
+ */
+bool tlm_daemon_api_moved(tlm_daemon *self);
 
 /* SIGHUP: reads the tokens and the runtime trust again. */
 void tlm_daemon_api_reload(tlm_daemon *self);

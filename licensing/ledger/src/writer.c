@@ -110,7 +110,7 @@ static tlm_result apply_one(tlm_ledger *ledger, tlm_ledger_request *request)
     tlm_error failure = {0};
     bool touched = ledger->touched;
     bool writes = ops[request->op].writes;
-    ledger->requests++;
+    ledger->requests += request->op < TLM_LEDGER_INTENT; /* the warden's own are nobody's */
     ledger->touched = false;
     tlm_result result =
         writes ? tlm_query_run(&ledger->database, TLM_Q_SAVE, &request->error, "") : TLM_OK;

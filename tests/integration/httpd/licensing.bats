@@ -99,6 +99,19 @@ print(json.dumps({"fingerprint": "0" * 64, "kid": kid, "jwk": json.loads(key.exp
     send 201 POST /api/v1/leases '{"feature":"pro","client":"c3"}'
 }
 
+figures_are() {
+    [ "$(json /status '.licensing | "\(.leases) \(.seatsInUse)"')" = "$1" ]
+}
+
+@test "the status follows leases and uses" {
+    make_package "$home/p" "$(claims "$license" "$(feature pro 2 '{"type":"perpetual"}')")"
+    activate 201 "$home/p" -H "$admin"
+    send 201 POST /api/v1/leases '{"feature":"pro","client":"a","units":2}'
+    wait_until 20 figures_are "1 2"
+    call 200 DELETE "/api/v1/leases/$(says .lease)"
+    wait_until 20 figures_are "0 0"
+}
+
 @test "an administrator sees every lease and ends one" {
     activate_usual
     send 201 POST /api/v1/leases '{"feature":"pro","client":"c1"}'
