@@ -112,6 +112,8 @@ TLM_CLIENT_CHECKED tlm_client_result tlm_keeper_start(tlm_client *client, tlm_cl
 void tlm_keeper_wake(tlm_client *client);
 /* Ends the thread; does nothing in the thread itself. */
 void tlm_keeper_stop(tlm_client *client);
+/* Waits a second for the thread of a client that is stopping, at the end of the process. */
+void tlm_keeper_leave(tlm_client *client);
 
 /* ---- lease.c ---- */
 

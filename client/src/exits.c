@@ -42,7 +42,7 @@ unsigned tlm_fork_generation(void)
 }
 
 /* The lock is held throughout, so that no client is freed meanwhile. */
-static void return_everything(void)
+static void return_everything(bool leaving)
 {
     (void)pthread_mutex_lock(&lock);
     for (tlm_client *client = clients; client != NULL; client = client->next) {
@@ -50,6 +50,9 @@ static void return_everything(void)
             atomic_store(&client->stopping, true);
             tlm_keeper_wake(client);
             tlm_lease_farewell(client);
+            if (leaving) {
+                tlm_keeper_leave(client);
+            }
         }
     }
     (void)pthread_mutex_unlock(&lock);
@@ -60,7 +63,7 @@ static unsigned first_generation;
 static void at_exit(void)
 {
     if (tlm_fork_generation() == first_generation) {
-        return_everything();
+        return_everything(true);
     }
 }
 
@@ -152,7 +155,7 @@ static void *watch(void *context)
         if (got != (ssize_t)sizeof word) {
             return NULL;
         }
-        return_everything();
+        return_everything(false);
         size_t slot = slot_of(word);
         if (slot < SIGNALS && is_default(&slots[slot].before)) {
             act_by_default(word);

@@ -5,12 +5,14 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client_private.h"
 
 /* Between two questions of a lease that the license refuses: it may be licensed anew. */
 #define REFUSED_MS 60000
+#define LEAVE_SECONDS 1
 
 typedef struct outcome {
     tlm_client_result result;
@@ -231,6 +233,22 @@ void tlm_keeper_wake(tlm_client *client)
     const uint64_t one = 1;
     if (client->wake >= 0) {
         (void)!write(client->wake, &one, sizeof one);
+    }
+}
+
+void tlm_keeper_leave(tlm_client *client)
+{
+    struct timespec until;
+    (void)pthread_mutex_lock(&client->lock);
+    bool running = client->running;
+    (void)pthread_mutex_unlock(&client->lock);
+    if (!running || pthread_equal(client->thread, pthread_self()) != 0 ||
+        clock_gettime(CLOCK_REALTIME, &until) != 0) {
+        return;
+    }
+    until.tv_sec += LEAVE_SECONDS; /* a callback may be waiting for whoever exits */
+    if (pthread_timedjoin_np(client->thread, NULL, &until) == 0) {
+        client->running = false;
     }
 }
 

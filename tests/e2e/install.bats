@@ -36,7 +36,12 @@ teardown() {
     [ -s "$prefix/share/man/man8/TLLicenseManager.8" ]
     [ -s "$prefix/share/man/man8/tlm-token-init.8" ]
     [ -s "$prefix/share/man/man5/TLLicenseManager.json.5" ]
-    mandoc -T lint -W warning "$prefix"/share/man/man[158]/*
+    [ -x "$prefix/bin/tlm" ]
+    [ -s "$prefix/share/man/man1/tlm.1" ]
+    [ -s "$prefix/share/man/man3/libtlm-client.3" ]
+    [ -s "$prefix/share/bash-completion/completions/tlm" ]
+    [ -s "$prefix/include/tlm-client.h" ]
+    mandoc -T lint -W warning "$prefix"/share/man/man[1358]/*
     run find "$prefix" -name 'test_*'
     [ -z "$output" ]
 }
@@ -64,13 +69,13 @@ teardown() {
 
 @test "the programs are hardened: PIE, relro, bindings at once, no executable stack" {
     local file
-    for file in "$prefix/sbin/TLLicenseManager" "$prefix/sbin/tlm-token-init" "$prefix/bin/tlm-issue"; do
+    for file in "$prefix"/sbin/{TLLicenseManager,tlm-token-init} "$prefix"/bin/{tlm,tlm-issue}; do
         readelf -hW "$file" | grep -q 'Type: *DYN'
         readelf -lW "$file" | grep -q GNU_RELRO
         readelf -dW "$file" | grep -q BIND_NOW
         readelf -lW "$file" | grep GNU_STACK | grep -q ' RW '
         readelf -sW "$file" | grep -q __stack_chk_fail
-        run grep -cE "$SOURCE/(common|pkcs11-glue|licensing|httpd|token-init)/" "$file"
+        run grep -cE "$SOURCE/(common|pkcs11-glue|licensing|httpd|token-init|client)/" "$file"
         [ "$output" -eq 0 ]
     done
 }

@@ -20,11 +20,11 @@ make_stage() {
     include=$(dirname "$(find "$stage" -name tlm-client.h)")
     export libraries include
     local example
-    for example in acquire standalone; do
+    for example in client/examples/{acquire,standalone} tests/integration/client/leaver; do
         # shellcheck disable=SC2046,SC2086 # words for the compiler
-        cc -std=c17 -Wall -Wextra -Werror $CLIENT_CFLAGS "$SOURCE/client/examples/$example.c" \
+        cc -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror $CLIENT_CFLAGS "$SOURCE/$example.c" \
             $(PKG_CONFIG_SYSROOT_DIR=$stage PKG_CONFIG_PATH=$pc pkg-config --cflags --libs tlm-client) \
-            -o "$stage/$example"
+            -o "$stage/${example##*/}"
     done
 }
 

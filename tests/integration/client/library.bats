@@ -267,6 +267,59 @@ no_grant_by() {
     done
 }
 
+# start_leaver HOW: as start_holder.
+start_leaver() {
+    mkfifo "$home/in"
+    "$stage/leaver" "$1" "$keys" > "$home/out" 2> "$home/err" < "$home/in" 3>&- &
+    holder=$!
+    pids+=("$holder")
+    exec 9> "$home/in"
+    wait_until 20 says '^held'
+}
+
+@test "a lease is returned by exit" {
+    start_fake --ttl 60
+    start_leaver exit
+    end_of "$holder"
+    [ "$status" -eq 4 ]
+    none_held
+}
+
+@test "a lease is returned by exit from the callback" {
+    start_fake --ttl 1
+    start_leaver callback
+    fault 'problem 403 revoked for PUT'
+    end_of "$holder"
+    [ "$status" -eq 5 ]
+    says '^callback stop'
+    at_least 'DELETE /api/v1/leases/' 1
+    none_held
+}
+
+@test "a handler of the application's own is called, and the lease returned" {
+    start_fake --ttl 60
+    start_leaver handler
+    wait_until 20 says '^waiting'
+    kill -TERM "$holder"
+    end_of "$holder"
+    [ "$status" -eq 6 ]
+    says '^handled 15'
+    [ "$(requests 'DELETE /api/v1/leases/')" -eq 1 ]
+    none_held
+}
+
+@test "a child of fork neither uses nor returns the parent's lease" {
+    start_fake --ttl 60
+    start_leaver fork
+    wait_until 20 says '^the child is gone, level fine'
+    [ "$(requests DELETE)" -eq 0 ]
+    [ "$(leases_held)" -eq 1 ]
+    exec 9>&-
+    end_of "$holder"
+    [ "$status" -eq 7 ]
+    none_held
+}
+
 @test "what is installed: the library's own functions, what it needs, no more" {
     local library
     library=$(find "$libraries" -name 'libtlm-client.so.0.*')
