@@ -348,8 +348,11 @@ static inline void service_start(service_scene *self)
     assert_int_equal(tlm_licensing_start_at(&self->config, &clock, &self->service, &error), TLM_OK);
 }
 
-/* Waits until the status has this state. */
-static inline void service_await(service_scene *self, const char *wanted)
+/*
+ * Waits until the status has this state and, where `checked`, the counter was read: before that
+ * nothing consumable is granted.
+ */
+static inline void service_await_all(service_scene *self, const char *wanted, bool checked)
 {
     (void)pthread_mutex_lock(&self->lock);
     for (;;) {
@@ -358,6 +361,8 @@ static inline void service_await(service_scene *self, const char *wanted)
         json_t *status = tlm_licensing_status(self->service);
         const char *state = json_string_value(json_object_get(status, "state"));
         bool here = state != NULL && strcmp(state, wanted) == 0;
+        const json_t *counter = json_object_get(status, "counter");
+        here = here && (!checked || json_is_true(json_object_get(counter, "checked")));
         json_decref(status);
         (void)pthread_mutex_lock(&self->lock);
         if (here) {
@@ -370,10 +375,15 @@ static inline void service_await(service_scene *self, const char *wanted)
     (void)pthread_mutex_unlock(&self->lock);
 }
 
+static inline void service_await(service_scene *self, const char *wanted)
+{
+    service_await_all(self, wanted, false);
+}
+
 static inline void service_identify(service_scene *self)
 {
     tlm_licensing_identity(self->service, &self->view);
-    service_await(self, "ok");
+    service_await_all(self, "ok", true);
 }
 
 static inline void service_stop(service_scene *self)

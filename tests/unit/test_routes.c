@@ -129,7 +129,7 @@ static void finds_nothing_else(void **state)
         "/api/v1/licenses/",
         "/api/v1/licenses/x",
         "/api/v2/keys",
-        "/api/v1/keys/" ID,
+        ("/api/v1/keys/" ID),
         "/API/v1/keys",
     };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {

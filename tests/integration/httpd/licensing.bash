@@ -9,7 +9,7 @@ license=0190f3a1-2b4c-7d5e-8f60-718293a4b5c6
 # trust_vendor: keys of a vendor and an issuer, which the daemon is told to trust.
 trust_vendor() {
     mkdir -p "$home/vendor"
-    mkdir -p -m 700 "$home/config/trust"
+    mkdir -m 700 "$home/config/trust"
     vendor keys "$home/vendor"
     install -m 644 "$home/vendor/trust.jwks" "$home/config/trust/vendor.jwks"
 }
