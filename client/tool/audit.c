@@ -181,6 +181,11 @@ int tlm_tool_audit_verify(const tlm_tool_options *options)
     if (result == TLM_CLIENT_OK && tlm_audit_verify(text, size, keys, &report, &cause) != TLM_OK) {
         result = tlm_trouble_of(&error, &cause);
     }
+    if (result == TLM_CLIENT_OK && report.entries == 0) {
+        result = tlm_trouble(
+            &error, TLM_CLIENT_FAILED, "format", "export one: tlm audit export --out FILE",
+            "%s has no entry of an audit log, so nothing is verified", options->word);
+    }
     if (result == TLM_CLIENT_OK) {
         object = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I}", "verified", 1, "first",
                            (json_int_t)report.first, "last", (json_int_t)report.last, "entries",

@@ -181,10 +181,28 @@ static tlm_client_result check_operand(const tlm_tool_options *options, tlm_clie
     return TLM_CLIENT_OK;
 }
 
+/* Options of every subcommand may stand before it as well; *words is what follows them. */
+static tlm_client_result parse_leading(char *const **words, tlm_tool_options *options,
+                                       tlm_client_error *error)
+{
+    static const tlm_tool_command any = {.name = "help"};
+    tlm_client_result result = TLM_CLIENT_OK;
+    options->command = &any;
+    while (result == TLM_CLIENT_OK && **words != NULL && (**words)[0] == '-') {
+        result = parse_option(words, options, error);
+        (*words)++;
+    }
+    return result;
+}
+
 tlm_client_result tlm_tool_parse(char *const words[], tlm_tool_options *options,
                                  tlm_client_error *error)
 {
     memset(options, 0, sizeof *options);
+    tlm_client_result leading = parse_leading(&words, options, error);
+    if (leading != TLM_CLIENT_OK) {
+        return leading;
+    }
     if (words[0] == NULL) {
         return tlm_trouble(error, TLM_CLIENT_ARGUMENT, "setting", "see: tlm help",
                            "a subcommand is missing");

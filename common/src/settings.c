@@ -118,11 +118,19 @@ static tlm_result store_file(const tlm_settings_command *command, tlm_settings *
     return TLM_OK;
 }
 
-/* Other programs of the suite have names of their own below TLM_: a warning, not an error. */
+/* Names of the client library and of tlm, for which there is no setting. */
+static const char *const client_names[] = {"TLM_URL", "TLM_TOKEN_FILE"};
+
+#define CLIENT_NAMES (sizeof client_names / sizeof client_names[0])
+
+/* Other programs have names of their own below TLM_: a warning, not an error. */
 static void warn_unknown_environment(void)
 {
-    const char *known[TLM_SETTING_COUNT * TLM_SETTINGS_NAMES_MAX];
+    const char *known[TLM_SETTING_COUNT * TLM_SETTINGS_NAMES_MAX + CLIENT_NAMES];
     size_t count = 0;
+    for (; count < CLIENT_NAMES; count++) {
+        known[count] = client_names[count];
+    }
     for (size_t i = 0; i < TLM_SETTING_COUNT; i++) {
         const char *name = NULL;
         for (size_t n = 0; (name = tlm_settings_environment_name(&tlm_setting_rows[i], n)) != NULL;

@@ -189,8 +189,42 @@ void tlm_service_refuse(tlm_licensing *service, tlm_call *call)
     call->retry_after = TLM_RETRY_STATE;
 }
 
-/* Whether the call can be taken; else it is answered. */
-static bool admit(tlm_licensing *service, tlm_call *call)
+/* With the lock: whether the identity is there and only the ledger is being opened yet. */
+static bool is_opening(const tlm_licensing *service)
+{
+    const tlm_identity_view *view = told_view(service);
+    return service->phase == TLM_SERVICE_WAITING && view != NULL && view->ready;
+}
+
+/* With the lock: keeps the call until the ledger is open, or known not to open. */
+static void park(tlm_licensing *service, tlm_call *call)
+{
+    call->next = service->parked;
+    service->parked = call;
+}
+
+void tlm_service_unpark(tlm_licensing *service)
+{
+    (void)pthread_mutex_lock(&service->lock);
+    tlm_call *call = service->parked;
+    service->parked = NULL;
+    (void)pthread_mutex_unlock(&service->lock);
+    tlm_call *first = NULL;
+    while (call != NULL) { /* the last one that came is the first of the list */
+        tlm_call *next = call->next;
+        call->next = first;
+        first = call;
+        call = next;
+    }
+    while (first != NULL) {
+        call = first;
+        first = call->next;
+        tlm_licensing_submit(service, call);
+    }
+}
+
+/* Whether the call can be taken; else it is answered, or parked. */
+static bool admit(tlm_licensing *service, tlm_call *call, bool *parked)
 {
     (void)pthread_mutex_lock(&service->lock);
     bool stop = service->stop;
@@ -200,6 +234,9 @@ static bool admit(tlm_licensing *service, tlm_call *call)
         (void)tlm_error_set(&call->error, TLM_ERR_BUSY, "Ask again in a moment.",
                             "the program ends");
         call->retry_after = TLM_RETRY_BUSY;
+    } else if (!ready && is_opening(service)) {
+        park(service, call);
+        *parked = true;
     } else if (!ready) {
         tlm_service_refuse(service, call);
     } else {
@@ -250,8 +287,11 @@ void tlm_licensing_submit(tlm_licensing *licensing, tlm_call *call)
     call->answer = NULL;
     call->created = false;
     call->retry_after = 0;
-    if (!admit(licensing, call)) {
-        call->done(call);
+    bool parked = false;
+    if (!admit(licensing, call, &parked)) {
+        if (!parked) {
+            call->done(call);
+        }
         return;
     }
     tlm_job *job = tlm_job_new(licensing, call);
@@ -312,6 +352,7 @@ void tlm_licensing_stop(tlm_licensing **licensing)
     (void)pthread_mutex_unlock(&gone->lock);
     tlm_keyring_hurry(gone->ring, HURRY_MS);
     (void)pthread_join(gone->worker, NULL);
+    tlm_service_unpark(gone);
     drain(gone);
     tlm_warden_stop(&gone->warden);
     (void)pthread_mutex_lock(&gone->lock);

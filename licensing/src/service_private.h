@@ -82,8 +82,9 @@ struct tlm_licensing {
     tlm_warden *warden;       /* likewise */
     tlm_job *first;           /* for the worker */
     tlm_job *last;
-    unsigned jobs; /* taken and not answered yet */
-    json_t *told;  /* the ledger's state, as GET /api/v1/state has it; NULL before the first */
+    tlm_call *parked; /* wait for the ledger to be opened; the last one first */
+    unsigned jobs;    /* taken and not answered yet */
+    json_t *told;     /* the ledger's state, as GET /api/v1/state has it; NULL before the first */
     tlm_ledger_request asking; /* for the next one */
     bool asked;                /* it is under way */
     bool stale;                /* and there was news meanwhile */
@@ -113,6 +114,9 @@ int64_t tlm_service_now(const tlm_licensing *service); /* milliseconds since 197
 /* Why there is no answer now, as the problem document has it: the code of the start-up state, or of
  * what is wrong with keys or ledger. With the lock. */
 void tlm_service_refuse(tlm_licensing *service, tlm_call *call);
+
+/* Submits anew what waited for the ledger: it is open, or will not be for now. */
+void tlm_service_unpark(tlm_licensing *service);
 
 /* ---- service_job.c ---- */
 

@@ -174,6 +174,7 @@ static void set_phase(tlm_licensing *service, tlm_service_phase phase, const tlm
     service->phase = phase;
     service->error = *error;
     (void)pthread_mutex_unlock(&service->lock);
+    tlm_service_unpark(service);
     if (!news) {
         return;
     }
@@ -238,6 +239,9 @@ static void take_view(tlm_licensing *service, tlm_identity_view *view)
     service->known = view;
     (void)pthread_mutex_unlock(&service->lock);
     tlm_view_forget(&old);
+    if (!view->ready) {
+        tlm_service_unpark(service); /* nothing will be opened now: they are told why */
+    }
 }
 
 /* ---- jobs that need the token, or time ---- */

@@ -70,15 +70,31 @@ static void reads_options_and_operands(void **state)
     assert_false(options.json);
     assert_int_equal(parse("activate --help"), TLM_CLIENT_OK);
     assert_true(options.help);
+    /* Those of every subcommand may stand before it. */
+    assert_int_equal(parse("--url http://h --json lease show x"), TLM_CLIENT_OK);
+    assert_string_equal(options.command->name, "lease show");
+    assert_string_equal(options.url, "http://h");
+    assert_true(options.json);
+    assert_string_equal(options.word, "x");
 }
 
 static void refuses_what_does_not_fit(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {
-        "status --feature x", "status word",        "activate",     "activate a b",
-        "run --feature x",    "run --feature x --", "status --url", "status --json=1",
-        "status --url=",      "status -v",          "lease show"};
+    static const char *const wrong[] = {"status --feature x",
+                                        "status word",
+                                        "activate",
+                                        "activate a b",
+                                        "run --feature x",
+                                        "run --feature x --",
+                                        "status --url",
+                                        "status --json=1",
+                                        "status --url=",
+                                        "status -v",
+                                        "lease show",
+                                        "--feature x run -- y",
+                                        "--json",
+                                        "--url"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_int_equal(parse(wrong[i]), TLM_CLIENT_ARGUMENT);
         assert_true(strlen(error.message) > 0);

@@ -276,14 +276,17 @@ static void an_unknown_name_in_the_environment_is_a_warning(void **state)
     tlm_log_config config = {.level = TLM_LOG_INFO, .file = in_directory(state, "log", path)};
     assert_int_equal(tlm_log_open(&config, NULL), TLM_OK);
     assert_int_equal(setenv("TLM_REST_PROT", "secret", 1), 0);
+    assert_int_equal(setenv("TLM_URL", "http://127.0.0.1:1", 1), 0); /* of the client */
     assert_int_equal(run_daemon(&self, ""), TLM_OK);
     (void)unsetenv("TLM_REST_PROT");
+    (void)unsetenv("TLM_URL");
     tlm_log_close();
     tlm_settings_clear(&self.settings);
     get_file(path, text, sizeof text);
     assert_non_null(
         strstr(text, "unknown_environment name=\"TLM_REST_PROT\" nearest=TLM_REST_PORT\n"));
     assert_null(strstr(text, "secret"));
+    assert_null(strstr(text, "TLM_URL"));
 }
 
 static void the_file_gives_every_type(void **state)

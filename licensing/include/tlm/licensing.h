@@ -85,6 +85,7 @@ typedef struct tlm_call {
 
     void (*done)(struct tlm_call *call);
     void *context;
+    struct tlm_call *next; /* the service's */
 } tlm_call;
 
 /*
@@ -99,7 +100,8 @@ void tlm_licensing_identity(tlm_licensing *licensing, const tlm_identity_view *v
 
 /*
  * Takes a call; everything it points to stays the caller's until `done`. `done` is called exactly
- * once, perhaps before this returns. After tlm_licensing_stop began: TLM_ERR_BUSY.
+ * once, perhaps before this returns. One that comes while the ledger is being opened waits for
+ * that. After tlm_licensing_stop began: TLM_ERR_BUSY.
  */
 void tlm_licensing_submit(tlm_licensing *licensing, tlm_call *call);
 

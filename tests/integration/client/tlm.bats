@@ -209,6 +209,8 @@ fails_with() {
     [ "$("$tlm" audit verify "$home/log.jsonl" --json | jq -c '[.verified, .first, .last]')" = '[true,1,2501]' ]
     sed '7s/activated/removed/' "$home/log.jsonl" > "$home/changed.jsonl"
     fails_with 1 damaged "$tlm" audit verify "$home/changed.jsonl"
+    : > "$home/empty.jsonl"
+    fails_with 1 format "$tlm" audit verify "$home/empty.jsonl"
     sed '7d' "$home/log.jsonl" > "$home/changed.jsonl"
     fails_with 1 damaged "$tlm" audit verify "$home/changed.jsonl"
     [ "$("$tlm" audit export --after 2400 | wc -l)" -eq 101 ]
