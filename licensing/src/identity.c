@@ -243,6 +243,9 @@ static void *run(void *argument)
         wait = is_healthy(identity) ? PROBE_MS : next_retry(identity, healthy || roused ? 0 : wait);
         healthy = is_healthy(identity);
     } while (!wait_or_stop(identity, wait, &roused));
+    /* Here, where the one who ends us waits for a while and no longer: another user of the module
+     * may have a call in it that hangs. */
+    tlm_holder_close(&identity->holder);
     return NULL;
 }
 

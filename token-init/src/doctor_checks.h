@@ -37,6 +37,8 @@ void tlm_check_device(tlm_exam *exam);
 void tlm_check_simulated(tlm_exam *exam);
 void tlm_check_lockout(tlm_exam *exam);
 void tlm_check_slots(tlm_exam *exam);
+/* The finding of it, once, also for a check that met the lack of slots. */
+void tlm_exam_add_slots(tlm_exam *exam, const char *evidence);
 void tlm_check_handles(tlm_exam *exam);
 void tlm_check_counter(tlm_exam *exam);
 void tlm_check_directory(tlm_exam *exam);

@@ -41,18 +41,29 @@ void tlm_check_lockout(tlm_exam *exam)
             facts->recovery_seconds, exam->prefix);
 }
 
+void tlm_exam_add_slots(tlm_exam *exam, const char *evidence)
+{
+    if (tlm_exam_found(exam, "tpm-slots")) {
+        return;
+    }
+    tlm_finding *finding = tlm_exam_add(exam, "tpm-slots", TLM_FINDING_WARNING);
+    tlm_say(finding->cause, "the object slots of the TPM are taken, and it has no resource manager "
+                            "to share them");
+    tlm_say(finding->evidence, "%s", evidence);
+    tlm_say(finding->command, "%stpm2_flushcontext -T %s -t (end the daemon first)", exam->prefix,
+            exam->job.used->conf);
+}
+
 void tlm_check_slots(tlm_exam *exam)
 {
+    char evidence[64];
     /* Behind a resource manager a client sees its own objects only. */
     if (!exam->facts_known || !exam->job.used->simulated || exam->facts.transient_count < 3) {
         return;
     }
-    tlm_finding *finding = tlm_exam_add(exam, "tpm-slots", TLM_FINDING_WARNING);
-    tlm_say(finding->cause, "every object slot of the TPM is taken, and it has no resource manager "
-                            "to share them");
-    tlm_say(finding->evidence, "%zu transient objects are loaded", exam->facts.transient_count);
-    tlm_say(finding->command, "%stpm2_flushcontext -T %s -t (end the daemon first)", exam->prefix,
-            exam->job.used->conf);
+    (void)snprintf(evidence, sizeof evidence, "%zu transient objects are loaded",
+                   exam->facts.transient_count);
+    tlm_exam_add_slots(exam, evidence);
 }
 
 static void say_foreign_tpm(tlm_exam *exam, const char *stored)

@@ -18,8 +18,10 @@ C_GENERATE_RANDOM = 64
 
 def connect():
     peer = socket.socket(socket.AF_UNIX)
-    peer.settimeout(PATIENCE)
+    # Blocking, with the kernel's own time limit: without blocking a full backlog is an error at once.
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PATIENCE, 0))
     peer.connect(PATH)
+    peer.settimeout(PATIENCE)
     return peer
 
 
