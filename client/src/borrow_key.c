@@ -6,9 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <openssl/bio.h>
 #include <openssl/ec.h>
-#include <openssl/pem.h>
 
 #include <tlm/file.h>
 #include <tlm/jws.h>
@@ -16,6 +14,7 @@
 #include <tlm/secret.h>
 
 #include "client_private.h"
+#include "pem_private.h"
 
 #define KEY_FILE_MAX 4096U
 #define RETURN_TYP "tlm-return+jwt"
@@ -33,36 +32,23 @@ static tlm_client_result crypto(tlm_client_error *error, const char *what, const
 
 tlm_client_result tlm_borrow_key_make(const char *path, EVP_PKEY **key, tlm_client_error *error)
 {
-    char *pem = NULL;
-    EVP_PKEY *made = EVP_EC_gen("P-256");
-    BIO *memory = BIO_new(BIO_s_secmem());
-    bool written = made != NULL && memory != NULL &&
-                   PEM_write_bio_PrivateKey(memory, made, NULL, NULL, 0, NULL, NULL) == 1;
-    long size = written ? BIO_get_mem_data(memory, &pem) : 0;
-    tlm_client_result result = TLM_CLIENT_OK;
+    tlm_secret *pem = NULL;
     tlm_error cause = {0};
-    if (size <= 0) {
-        result = crypto(error, "OpenSSL made no P-256 key", path);
-    } else if (tlm_file_create(path, pem, (size_t)size, 0600, &cause) != TLM_OK) {
-        result = tlm_trouble_of(error, &cause);
+    EVP_PKEY *made = EVP_EC_gen("P-256");
+    if (made == NULL) {
+        return crypto(error, "OpenSSL made no P-256 key", path);
     }
-    BIO_free(memory);
-    if (result != TLM_CLIENT_OK) {
+    tlm_result written = tlm_pem_write_private(made, &pem, &cause);
+    if (written == TLM_OK) {
+        written = tlm_file_create(path, tlm_secret_bytes(pem), tlm_secret_size(pem), 0600, &cause);
+    }
+    tlm_secret_free(&pem);
+    if (written != TLM_OK) {
         EVP_PKEY_free(made);
-        return result;
+        return tlm_trouble_of(error, &cause);
     }
     *key = made;
     return TLM_CLIENT_OK;
-}
-
-/* A key that wants a passphrase is none of ours: nobody is to be asked for it. */
-static int no_passphrase(char *buffer, int size, int writing, void *context)
-{
-    (void)buffer;
-    (void)size;
-    (void)writing;
-    (void)context;
-    return -1;
 }
 
 tlm_client_result tlm_borrow_key_read(const char *path, EVP_PKEY **key, tlm_client_error *error)
@@ -72,10 +58,7 @@ tlm_client_result tlm_borrow_key_read(const char *path, EVP_PKEY **key, tlm_clie
     if (tlm_file_read_secret(path, KEY_FILE_MAX, &pem, &cause) != TLM_OK) {
         return tlm_trouble_of(error, &cause);
     }
-    BIO *memory = BIO_new_mem_buf(tlm_secret_bytes(pem), (int)tlm_secret_size(pem));
-    EVP_PKEY *made =
-        memory != NULL ? PEM_read_bio_PrivateKey(memory, NULL, no_passphrase, NULL) : NULL;
-    BIO_free(memory);
+    EVP_PKEY *made = tlm_pem_read_private(tlm_secret_bytes(pem), tlm_secret_size(pem));
     tlm_secret_free(&pem);
     if (made == NULL || EVP_PKEY_get_base_id(made) != EVP_PKEY_EC ||
         EVP_PKEY_get_bits(made) != 256) {

@@ -7,40 +7,30 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <tlm/unix_socket.h>
+
 /* Supplementary groups that are looked at; who has more is judged by user and group alone. */
 #define GROUPS_MAX 256U
 
-static bool in_group(int file, gid_t own, gid_t wanted)
+static bool in_group(int file, const struct ucred *user, gid_t wanted)
 {
     gid_t groups[GROUPS_MAX];
-    socklen_t size = sizeof groups;
-    if (own == wanted) {
-        return true;
-    }
-    if (getsockopt(file, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0) {
-        return false;
-    }
-    for (size_t i = 0; i < size / sizeof groups[0]; i++) {
-        if (groups[i] == wanted) {
-            return true;
-        }
-    }
-    return false;
+    size_t count = GROUPS_MAX;
+    return user->gid == wanted ||
+           (tlm_unix_socket_groups(file, user, groups, &count, NULL) == TLM_OK &&
+            tlm_unix_socket_has_group(groups, count, wanted));
 }
 
 static void read_user(int file, tlm_caller *caller)
 {
-    struct ucred credentials = {.uid = (uid_t)-1};
-    socklen_t size = sizeof credentials;
+    struct ucred user;
     caller->unix_socket = true;
     caller->local = true;
-    if (getsockopt(file, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0 ||
-        credentials.uid == (uid_t)-1) {
+    if (tlm_unix_socket_peer(file, &user, NULL) != TLM_OK) {
         return;
     }
-    caller->trusted = credentials.uid == 0 || credentials.uid == geteuid() ||
-                      in_group(file, credentials.gid, getegid());
-    (void)snprintf(caller->name, sizeof caller->name, "uid %u", (unsigned)credentials.uid);
+    caller->trusted = user.uid == 0 || user.uid == geteuid() || in_group(file, &user, getegid());
+    (void)snprintf(caller->name, sizeof caller->name, "uid %u", (unsigned)user.uid);
 }
 
 static void read_four(struct in_addr address, tlm_caller *caller)

@@ -363,7 +363,7 @@ int tlm_daemon_run(const tlm_settings *settings, int argc, char **argv)
     tlm_error error = {0};
     tlm_daemon self = {.settings = settings, .argc = argc, .argv = argv, .wake_file = -1};
     self.listener.file = -1;
-    self.admin_socket = (tlm_admin_socket){.listener = {.file = -1}, .lock = -1};
+    self.admin_socket = TLM_ADMIN_SOCKET_CLOSED;
     int status = TLM_EXIT_OK;
     sigset_t set;
     fill_watched(&set);

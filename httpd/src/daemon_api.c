@@ -111,8 +111,8 @@ void tlm_daemon_api_serve(tlm_daemon *self)
         admin_socket_failed(self, &error);
         return;
     }
-    self->source.admin_socket = self->admin_socket.path;
-    tlm_log(TLM_LOG_INFO, "administrators", "socket=%s", self->admin_socket.path);
+    self->source.admin_socket = self->admin_socket.socket.path;
+    tlm_log(TLM_LOG_INFO, "administrators", "socket=%s", self->admin_socket.socket.path);
 }
 
 static tlm_rollback_policy policy_of(const char *word)

@@ -4,9 +4,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 #include <tlm/key.h>
@@ -34,32 +32,11 @@ tlm_result tlm_local_key_make(EVP_PKEY **key, tlm_error *error)
 
 tlm_result tlm_local_key_to_pem(EVP_PKEY *key, tlm_secret **pem, tlm_error *error)
 {
-    /* A memory BIO wipes what it frees, also when it grows. */
-    BIO *memory = BIO_new(BIO_s_mem());
-    char *text = NULL;
-    long size = 0;
-    if (memory != NULL &&
-        PEM_write_bio_PKCS8PrivateKey(memory, key, NULL, NULL, 0, NULL, NULL) == 1) {
-        size = BIO_get_mem_data(memory, &text);
+    tlm_result result = tlm_pem_write_private(key, pem, error);
+    if (result != TLM_OK) {
+        tlm_error_prefix(error, "keeping the local key pair");
     }
-    tlm_result result = TLM_OK;
-    if (size <= 0 || (unsigned long)size > TLM_LOCAL_PEM_MAX) {
-        result = openssl_error(error, "writing the local key pair as PEM");
-    } else {
-        result = tlm_secret_from(text, (size_t)size, pem, error);
-    }
-    BIO_free_all(memory);
     return result;
-}
-
-/* Without it OpenSSL would ask for a passphrase on the terminal. */
-static int no_passphrase(char *buffer, int size, int writing, void *context)
-{
-    (void)buffer;
-    (void)size;
-    (void)writing;
-    (void)context;
-    return -1;
 }
 
 tlm_result tlm_local_key_from_pem(const void *pem, size_t size, EVP_PKEY **key, tlm_error *error)
@@ -67,14 +44,10 @@ tlm_result tlm_local_key_from_pem(const void *pem, size_t size, EVP_PKEY **key, 
     if (size == 0 || size > TLM_LOCAL_PEM_MAX) {
         return tlm_error_set(error, TLM_ERR_FORMAT, NULL, "a local key of %zu bytes of PEM", size);
     }
-    BIO *memory = BIO_new_mem_buf(pem, (int)size);
-    EVP_PKEY *read =
-        memory == NULL ? NULL : PEM_read_bio_PrivateKey(memory, NULL, no_passphrase, NULL);
-    BIO_free(memory);
+    EVP_PKEY *read = tlm_pem_read_private(pem, size);
     bool fits = read != NULL && EVP_PKEY_is_a(read, "RSA") == 1 &&
                 EVP_PKEY_get_bits(read) >= (int)TLM_LOCAL_KEY_BITS &&
                 EVP_PKEY_get_size(read) <= (int)TLM_SIGNATURE_MAX;
-    ERR_clear_error();
     if (!fits) {
         EVP_PKEY_free(read);
         return tlm_error_set(error, TLM_ERR_FORMAT, NULL,

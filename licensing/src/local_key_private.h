@@ -11,7 +11,9 @@
 #include <tlm/result.h>
 #include <tlm/secret.h>
 
-#define TLM_LOCAL_PEM_MAX 8192U
+#include "pem_private.h"
+
+#define TLM_LOCAL_PEM_MAX TLM_PEM_PRIVATE_MAX
 
 /* 1024 bits are for test builds alone (-DFASTCRYPT=ON): there only the speed counts. */
 #ifdef TLM_FASTCRYPT

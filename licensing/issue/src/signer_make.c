@@ -6,13 +6,13 @@
 
 #include <openssl/ec.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <p11-kit/uri.h>
 
 #include <tlm/file.h>
 
 #include "output.h"
+#include "pem_private.h"
 
 /* Ids below are those of a host's own keys. */
 #define FIRST_ID 0x10
@@ -37,17 +37,15 @@ static tlm_result make_file(tlm_signer *signer, const tlm_signer_config *config,
 {
     signer->file = generate(config->alg, bits);
     signer->public = signer->file;
-    BIO *memory = BIO_new(BIO_s_secmem());
-    char *text = NULL;
-    tlm_result result = TLM_OK;
-    if (signer->file == NULL || memory == NULL ||
-        PEM_write_bio_PKCS8PrivateKey(memory, signer->file, NULL, NULL, 0, NULL, NULL) != 1) {
-        result = tlm_error_set(error, TLM_ERR_CRYPTO, NULL, "OpenSSL made no key");
-    } else {
-        long size = BIO_get_mem_data(memory, &text);
-        result = tlm_file_create(config->key, text, (size_t)size, 0600, error);
+    tlm_secret *pem = NULL;
+    tlm_result result = signer->file != NULL
+                            ? tlm_pem_write_private(signer->file, &pem, error)
+                            : tlm_error_set(error, TLM_ERR_CRYPTO, NULL, "OpenSSL made no key");
+    if (result == TLM_OK) {
+        result =
+            tlm_file_create(config->key, tlm_secret_bytes(pem), tlm_secret_size(pem), 0600, error);
     }
-    BIO_free(memory);
+    tlm_secret_free(&pem);
     if (result == TLM_ERR_EXISTS) {
         tlm_error_set_hint(error, "keys are never replaced; name another file");
     } else if (result == TLM_OK) {

@@ -3,50 +3,37 @@
 #define TLM_ENDPOINT_H
 
 /*
- * The unix socket that tlm-tokend serves, and the promise that one process alone does.
- *
- * Beside the socket stands PATH.lock, held with flock(2) as long as the process lives: who cannot
- * have it is the second one. A socket that nobody listens to is left over from a process that was
- * killed, and is replaced. Everyone may connect (mode 0666): what a peer may do is told by its
- * credentials.
+ * The unix socket that tlm-tokend serves: one of its own (tlm/unix_socket.h), mode 0666, or the one
+ * that the service manager hands over.
  *
  *     tlm_endpoint endpoint;
  *     if (tlm_endpoint_open("/run/tlm/pkcs11.sock", &endpoint, &error) != TLM_OK) { … }
- *     …                                            accept4(endpoint.file, …)
+ *     …                                            accept4(endpoint.socket.file, …)
  *     tlm_endpoint_close(&endpoint);
  */
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 #include <tlm/result.h>
-
-/* sun_path of unix(7) without its zero byte. */
-#define TLM_ENDPOINT_PATH_MAX 107U
+#include <tlm/unix_socket.h>
 
 typedef struct tlm_endpoint {
-    int file;       /* listening and non-blocking, or -1 */
-    int lock;       /* or -1 */
-    bool inherited; /* from the service manager, which takes it away again */
-    char path[TLM_ENDPOINT_PATH_MAX + 1];
-    dev_t device; /* of what was bound at `path` */
-    ino_t inode;
+    tlm_unix_socket socket; /* of an inherited one the path may be empty */
+    bool inherited;         /* from the service manager, which takes it away again */
 } tlm_endpoint;
+
+#define TLM_ENDPOINT_CLOSED ((tlm_endpoint){.socket = TLM_UNIX_SOCKET_CLOSED})
 
 /*
  * Takes the socket that the service manager handed over (LISTEN_PID, LISTEN_FDS: one socket), else
- * makes one at `path` and, where it is missing, the directory above it, mode 0755. TLM_ERR_BUSY
- * where another process serves it, TLM_ERR_EXISTS where something else has the name,
- * TLM_ERR_SETTING for a path that is not absolute or too long. Before the program has threads: it
- * changes the umask for a moment. Close the endpoint also after an error.
+ * makes one at `path` as tlm_unix_socket_open does, with its errors. Other descriptors than one
+ * listening unix socket are TLM_ERR_SETTING. Before the program has threads: it changes the umask
+ * for a moment, and the environment. Close the endpoint also after an error.
  */
 TLM_CHECKED tlm_result tlm_endpoint_open(const char *path, tlm_endpoint *endpoint,
                                          tlm_error *error);
 
-/*
- * Stops listening and removes the socket, where it is still ours. The lock file stays: removing it
- * would let two processes hold two files of one name.
- */
+/* Stops listening and removes the socket, where it is still ours; never the service manager's. */
 void tlm_endpoint_close(tlm_endpoint *endpoint);
 
 #endif

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "peer.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-/* What the kernel gives for a socket that nobody connected to, and for every inet socket. */
-#define NO_UID ((uid_t)-1)
+#include <tlm/unix_socket.h>
 
 /*
  * The name the kernel keeps for the process, which anybody may read; /proc/PID/exe would need
@@ -35,53 +31,26 @@ static void read_program(pid_t pid, char program[TLM_PEER_PROGRAM_MAX + 1])
     program[used] = '\0';
 }
 
-static tlm_result read_groups(int fd, tlm_peer *peer, tlm_error *error)
-{
-    socklen_t size = sizeof peer->groups;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, peer->groups, &size) == 0) {
-        peer->group_count = size / sizeof peer->groups[0];
-        return TLM_OK;
-    }
-    if (errno == ERANGE) {
-        return tlm_error_set(error, TLM_ERR_TOO_LARGE, "take the user out of some groups",
-                             "process %ld of uid %u has more than %u supplementary groups",
-                             (long)peer->pid, (unsigned)peer->uid, TLM_PEER_GROUPS_MAX);
-    }
-    return tlm_error_set_errno(error, "the kernel must be Linux 4.13 or later",
-                               "asking for the groups of process %ld", (long)peer->pid);
-}
-
 tlm_result tlm_peer_read(int fd, tlm_peer *peer, tlm_error *error)
 {
     if (peer == NULL) {
         return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL, "reading a peer into nothing");
     }
     *peer = (tlm_peer){0};
-    struct ucred credentials = {.uid = NO_UID};
-    socklen_t size = sizeof credentials;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
-        return tlm_error_set_errno(error, NULL, "asking who is connected");
-    }
-    if (credentials.uid == NO_UID) {
-        return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL,
-                             "the kernel knows no peer: this is no connected unix socket");
+    struct ucred credentials;
+    tlm_result result = tlm_unix_socket_peer(fd, &credentials, error);
+    if (result != TLM_OK) {
+        return result;
     }
     peer->uid = credentials.uid;
     peer->gid = credentials.gid;
     peer->pid = credentials.pid;
     read_program(peer->pid, peer->program);
-    return read_groups(fd, peer, error);
+    peer->group_count = TLM_PEER_GROUPS_MAX;
+    return tlm_unix_socket_groups(fd, &credentials, peer->groups, &peer->group_count, error);
 }
 
 bool tlm_peer_in_group(const tlm_peer *peer, gid_t group)
 {
-    if (peer->gid == group) {
-        return true;
-    }
-    for (size_t i = 0; i < peer->group_count; i++) {
-        if (peer->groups[i] == group) {
-            return true;
-        }
-    }
-    return false;
+    return peer->gid == group || tlm_unix_socket_has_group(peer->groups, peer->group_count, group);
 }

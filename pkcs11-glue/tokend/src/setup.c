@@ -69,9 +69,9 @@ tlm_result tlm_setup_socket(tlm_tokend *self, tlm_error *error)
         return result;
     }
     /* A socket of the service manager need not have a path. */
-    bool named = self->endpoint.path[0] == '/';
+    bool named = self->endpoint.socket.path[0] == '/';
     self->state_file =
-        tlm_state_file_path(named ? self->endpoint.path : self->settings->pkcs11_socket);
+        tlm_state_file_path(named ? self->endpoint.socket.path : self->settings->pkcs11_socket);
     return self->state_file != NULL
                ? TLM_OK
                : tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for the state file's path");

@@ -133,7 +133,7 @@ static int loop(tlm_tokend *self)
 {
     struct pollfd files[] = {{.fd = self->signals, .events = POLLIN},
                              {.fd = self->wake_file, .events = POLLIN},
-                             {.fd = self->endpoint.file, .events = POLLIN}};
+                             {.fd = self->endpoint.socket.file, .events = POLLIN}};
     bool accepting = true;
     for (;;) {
         int count = poll(files, accepting ? 3 : 2, accepting ? WATCH_MS : ACCEPT_PAUSE_MS);
@@ -154,7 +154,8 @@ static int loop(tlm_tokend *self)
             return TLM_EXIT_OK;
         }
         bool readable = accepting && count > 0 && files[2].revents != 0;
-        accepting = !readable || tlm_connections_accept(self->connections, self->endpoint.file);
+        accepting =
+            !readable || tlm_connections_accept(self->connections, self->endpoint.socket.file);
     }
 }
 
@@ -228,14 +229,14 @@ int tlm_tokend_run(const tlm_settings *settings, int argc, char **argv)
     tlm_error error = {0};
     tlm_tokend self = {
         .settings = settings, .argc = argc, .argv = argv, .wake_file = -1, .signals = -1};
-    self.endpoint = (tlm_endpoint){.file = -1, .lock = -1};
+    self.endpoint = TLM_ENDPOINT_CLOSED;
     int status = TLM_EXIT_FAILURE;
     tlm_result result = start(&self, &error);
     if (result == TLM_OK) {
-        (void)printf("serving unix:path=%s\n", self.endpoint.path);
+        (void)printf("serving unix:path=%s\n", self.endpoint.socket.path);
         (void)fflush(stdout);
-        tlm_log(TLM_LOG_INFO, "serving", "socket=%s", self.endpoint.path);
-        tlm_notify("READY=1\nSTATUS=serving %s", self.endpoint.path);
+        tlm_log(TLM_LOG_INFO, "serving", "socket=%s", self.endpoint.socket.path);
+        tlm_notify("READY=1\nSTATUS=serving %s", self.endpoint.socket.path);
         status = loop(&self);
         stop(&self);
     } else {
