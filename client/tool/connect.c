@@ -191,7 +191,7 @@ tlm_client_result tlm_tool_ask(const tlm_tool_options *options, tlm_client_ask *
     if (result == TLM_CLIENT_OK && options->feature == NULL) {
         result = tlm_trouble(error, TLM_CLIENT_ARGUMENT, "setting", NULL,
                              "--feature is missing: %s needs the id of a feature",
-                             options->command->name);
+                             options->command->row.name);
     }
     return result;
 }

@@ -3,12 +3,15 @@
 #define TLM_TOOL_H
 
 /*
- * The program tlm: subcommands and options are rows of tables, and help, manual page and shell
- * completion come from them.
+ * The program tlm: subcommands and options are rows of tables (tlm/command_line.h), and help,
+ * manual page and shell completion come from them.
  *
  *     tlm_tool_options options;
- *     if (!tlm_tool_parse(argv + 1, &options, &error)) { … return TLM_EXIT_USAGE; }
- *     return options.command->run(&options);
+ *     if (tlm_tool_parse(argv + 1, &options, &error) != TLM_CLIENT_OK) {
+ *         return tlm_tool_failure(&error);
+ *     }
+ *     status = options.command->run(&options);
+ *     tlm_tool_clear(&options);
  */
 
 #include <stdbool.h>
@@ -17,6 +20,7 @@
 #include <jansson.h>
 
 #include <tlm-client.h>
+#include <tlm/command_line.h>
 
 /* Exit status; docs/client.md. */
 enum {
@@ -31,8 +35,8 @@ struct tlm_tool_command;
 
 typedef struct tlm_tool_options {
     const struct tlm_tool_command *command;
-    const char *word;   /* the operand, of subcommands that take one */
-    char *const *words; /* what stands behind --, of run */
+    const char *word; /* the first operand, or NULL */
+    tlm_words operands;
     const char *url;
     const char *socket;
     const char *token_file;
@@ -70,29 +74,23 @@ typedef struct tlm_tool_options {
 } tlm_tool_options;
 
 typedef struct tlm_tool_command {
-    const char *name;    /* one word, or a group and a word; a group's first row is its default */
-    const char *operand; /* how the help writes it; NULL where there is none */
-    bool administrator;  /* goes to the administrators' socket where it is there */
-    const char *summary;
-    const char *description; /* further sentences of the help */
+    tlm_command_row row;
+    bool administrator; /* goes to the administrators' socket where it is there */
     int (*run)(const tlm_tool_options *options);
 } tlm_tool_command;
 
 /* ---- commands.c, options.c ---- */
 
-/* Ends with a row without name. */
 extern const tlm_tool_command tlm_tool_commands[];
+extern const size_t tlm_tool_command_count;
 
-/* Reads subcommand, operand and options; TLM_CLIENT_ARGUMENT names what is wrong. */
+const tlm_command_line *tlm_tool_line(void);
+
+/* Reads subcommand, operands and options; TLM_CLIENT_ARGUMENT names what is wrong, and leaves
+ * nothing to clear. */
 TLM_CLIENT_CHECKED tlm_client_result tlm_tool_parse(char *const words[], tlm_tool_options *options,
                                                     tlm_client_error *error);
-
-/* Help of the program, or of one subcommand. */
-void tlm_tool_print_help(const tlm_tool_command *command, FILE *stream);
-/* For the manual page (mdoc) and for bash. */
-void tlm_tool_print_mdoc(FILE *stream);
-void tlm_tool_print_options_mdoc(FILE *stream);
-void tlm_tool_print_completion(FILE *stream);
+void tlm_tool_clear(tlm_tool_options *options);
 
 /* A number of an option: `missing` where it was not given. */
 TLM_CLIENT_CHECKED tlm_client_result tlm_tool_number(const char *text, const char *flag,
