@@ -196,6 +196,13 @@ tlm_client_result tlm_tool_ask(const tlm_tool_options *options, tlm_client_ask *
     return result;
 }
 
+tlm_client_result tlm_tool_begin(const tlm_tool_options *options, tlm_client **client,
+                                 tlm_client_ask *ask, tlm_client_error *error)
+{
+    tlm_client_result result = tlm_tool_ask(options, ask, error);
+    return result == TLM_CLIENT_OK ? tlm_tool_connect(options, client, error) : result;
+}
+
 tlm_client_result tlm_tool_call(tlm_client *client, const char *method, const char *path,
                                 json_t *body, json_t **answer, tlm_client_error *error)
 {
@@ -205,16 +212,4 @@ tlm_client_result tlm_tool_call(tlm_client *client, const char *method, const ch
     json_decref(body);
     *answer = got.body;
     return result;
-}
-
-int tlm_tool_fetch(const tlm_tool_options *options, const char *path, json_t **answer)
-{
-    tlm_client *client = NULL;
-    tlm_client_error error;
-    tlm_client_result result = tlm_tool_connect(options, &client, &error);
-    if (result == TLM_CLIENT_OK) {
-        result = tlm_tool_call(client, "GET", path, NULL, answer, &error);
-    }
-    tlm_client_free(&client);
-    return result == TLM_CLIENT_OK ? TLM_EXIT_DONE : tlm_tool_failure(&error);
 }

@@ -135,10 +135,7 @@ int tlm_tool_run(const tlm_tool_options *options)
     sigset_t set;
     sigset_t before;
     (void)signal(SIGPIPE, SIG_IGN); /* who reads our words may go; the lease is to be returned */
-    tlm_client_result result = tlm_tool_ask(options, &ask, &error);
-    if (result == TLM_CLIENT_OK) {
-        result = tlm_tool_connect(options, &client, &error);
-    }
+    tlm_client_result result = tlm_tool_begin(options, &client, &ask, &error);
     if (result == TLM_CLIENT_OK) {
         result = tlm_client_on_change(client, changed, &run, &error);
     }

@@ -107,13 +107,15 @@ TLM_CLIENT_CHECKED tlm_client_result tlm_tool_connect(const tlm_tool_options *op
 TLM_CLIENT_CHECKED tlm_client_result tlm_tool_ask(const tlm_tool_options *options,
                                                   tlm_client_ask *ask, tlm_client_error *error);
 
+/* Both: what the options ask for, and then a client for it. */
+TLM_CLIENT_CHECKED tlm_client_result tlm_tool_begin(const tlm_tool_options *options,
+                                                    tlm_client **client, tlm_client_ask *ask,
+                                                    tlm_client_error *error);
+
 /* One request; the body (may be NULL) is taken over. The caller releases the answer. */
 TLM_CLIENT_CHECKED tlm_client_result tlm_tool_call(tlm_client *client, const char *method,
                                                    const char *path, json_t *body, json_t **answer,
                                                    tlm_client_error *error);
-
-/* Connects, makes one request without a body, and leaves the answer; or says what failed. */
-int tlm_tool_fetch(const tlm_tool_options *options, const char *path, json_t **answer);
 
 /* ---- output.c, table.c ---- */
 
@@ -139,11 +141,31 @@ typedef struct tlm_tool_column {
 /* A line for each object of a list; ends with a column without title. */
 int tlm_tool_print_table(const json_t *rows, const tlm_tool_column columns[]);
 
+/* The list that is a member of the answer, as a table; --json: the whole answer. */
+int tlm_tool_print_list(const tlm_tool_options *options, const json_t *answer, const char *member,
+                        const tlm_tool_column columns[]);
+
 /* A text, to a new file of mode 0644 or to standard output. */
 int tlm_tool_write(const tlm_tool_options *options, const char *text);
 
 /* The same for JSON. */
 int tlm_tool_write_json(const tlm_tool_options *options, const json_t *value);
+
+/* ---- resource.c: each says what failed, and returns the exit status ---- */
+
+/* Connects, makes one request without a body, and leaves the answer. */
+int tlm_tool_fetch(const tlm_tool_options *options, const char *path, json_t **answer);
+
+/* Prints the object at a path, or at BASE/ID with the id of the operand. */
+int tlm_tool_show(const tlm_tool_options *options, const char *path);
+int tlm_tool_show_id(const tlm_tool_options *options, const char *base);
+
+/* Prints the list at a path. */
+int tlm_tool_list(const tlm_tool_options *options, const char *path, const char *member,
+                  const tlm_tool_column columns[]);
+
+/* Deletes BASE/ID, with a query behind it ("" for none), and prints the answer. */
+int tlm_tool_delete(const tlm_tool_options *options, const char *base, const char *query);
 
 /* ---- subcommands ---- */
 
