@@ -191,9 +191,16 @@ tlm_client_result tlm_tool_ask(const tlm_tool_options *options, tlm_client_ask *
     if (result == TLM_CLIENT_OK && options->feature == NULL) {
         result = tlm_trouble(error, TLM_CLIENT_ARGUMENT, "setting", NULL,
                              "--feature is missing: %s needs the id of a feature",
-                             options->command->name);
+                             options->command->row.name);
     }
     return result;
+}
+
+tlm_client_result tlm_tool_begin(const tlm_tool_options *options, tlm_client **client,
+                                 tlm_client_ask *ask, tlm_client_error *error)
+{
+    tlm_client_result result = tlm_tool_ask(options, ask, error);
+    return result == TLM_CLIENT_OK ? tlm_tool_connect(options, client, error) : result;
 }
 
 tlm_client_result tlm_tool_call(tlm_client *client, const char *method, const char *path,
@@ -205,16 +212,4 @@ tlm_client_result tlm_tool_call(tlm_client *client, const char *method, const ch
     json_decref(body);
     *answer = got.body;
     return result;
-}
-
-int tlm_tool_fetch(const tlm_tool_options *options, const char *path, json_t **answer)
-{
-    tlm_client *client = NULL;
-    tlm_client_error error;
-    tlm_client_result result = tlm_tool_connect(options, &client, &error);
-    if (result == TLM_CLIENT_OK) {
-        result = tlm_tool_call(client, "GET", path, NULL, answer, &error);
-    }
-    tlm_client_free(&client);
-    return result == TLM_CLIENT_OK ? TLM_EXIT_DONE : tlm_tool_failure(&error);
 }

@@ -21,30 +21,12 @@ int tlm_tool_leases(const tlm_tool_options *options)
         {"VENDOR", "vendor", false},     {"PRODUCT", "product", false},
         {"GRANTED", "granted", false},   {"EXPIRES", "expires", false},
         {"BORROWED", "borrowed", false}, {NULL, NULL, false}};
-    json_t *answer = NULL;
-    int status = tlm_tool_fetch(options, LEASES, &answer);
-    if (status == TLM_EXIT_DONE) {
-        status = options->json ? tlm_tool_print_json(answer)
-                               : tlm_tool_print_table(json_object_get(answer, "leases"), columns);
-    }
-    json_decref(answer);
-    return status;
+    return tlm_tool_list(options, LEASES, "leases", columns);
 }
 
 int tlm_tool_lease(const tlm_tool_options *options)
 {
-    char path[128];
-    json_t *answer = NULL;
-    tlm_client_error error;
-    if (!tlm_tool_path(LEASES, options->word, path, sizeof path, &error)) {
-        return tlm_tool_failure(&error);
-    }
-    int status = tlm_tool_fetch(options, path, &answer);
-    if (status == TLM_EXIT_DONE) {
-        status = tlm_tool_print_object(options, answer);
-    }
-    json_decref(answer);
-    return status;
+    return tlm_tool_show_id(options, LEASES);
 }
 
 static void set_text(json_t *object, const char *name, const char *text)
@@ -119,12 +101,9 @@ int tlm_tool_acquire(const tlm_tool_options *options)
     tlm_client_ask ask;
     tlm_client_grant grant = {0};
     tlm_client_error error;
-    tlm_client_result result = tlm_tool_ask(options, &ask, &error);
+    tlm_client_result result = tlm_tool_begin(options, &client, &ask, &error);
     if (result == TLM_CLIENT_OK) {
         result = tlm_exchange_check(&ask, &error);
-    }
-    if (result == TLM_CLIENT_OK) {
-        result = tlm_tool_connect(options, &client, &error);
     }
     if (result == TLM_CLIENT_OK) {
         result = tlm_lease_obtain(client, &ask, &grant, NULL, &error);
@@ -182,24 +161,7 @@ int tlm_tool_renew(const tlm_tool_options *options)
 
 int tlm_tool_release(const tlm_tool_options *options)
 {
-    char path[128];
-    char forced[160];
-    tlm_client *client = NULL;
-    json_t *answer = NULL;
-    tlm_client_error error;
-    if (!tlm_tool_path(LEASES, options->word, path, sizeof path, &error)) {
-        return tlm_tool_failure(&error);
-    }
-    (void)snprintf(forced, sizeof forced, "%s%s", path, options->force ? "?force=true" : "");
-    tlm_client_result result = tlm_tool_connect(options, &client, &error);
-    if (result == TLM_CLIENT_OK) {
-        result = tlm_tool_call(client, "DELETE", forced, NULL, &answer, &error);
-    }
-    int status =
-        result == TLM_CLIENT_OK ? tlm_tool_print_object(options, answer) : tlm_tool_failure(&error);
-    json_decref(answer);
-    tlm_client_free(&client);
-    return status;
+    return tlm_tool_delete(options, LEASES, options->force ? "?force=true" : "");
 }
 
 int tlm_tool_borrow(const tlm_tool_options *options)
@@ -235,10 +197,7 @@ int tlm_tool_borrowed(const tlm_tool_options *options)
     tlm_client_ask ask;
     tlm_client_grant grant = {0};
     tlm_client_error error;
-    tlm_client_result result = tlm_tool_ask(options, &ask, &error);
-    if (result == TLM_CLIENT_OK) {
-        result = tlm_tool_connect(options, &client, &error);
-    }
+    tlm_client_result result = tlm_tool_begin(options, &client, &ask, &error);
     if (result == TLM_CLIENT_OK) {
         result = tlm_client_borrowed(client, options->word, ask.feature, &grant, &error);
     }
@@ -269,10 +228,7 @@ int tlm_tool_check(const tlm_tool_options *options)
     tlm_client_ask ask;
     tlm_client_grant grant = {0};
     tlm_client_error error;
-    tlm_client_result result = tlm_tool_ask(options, &ask, &error);
-    if (result == TLM_CLIENT_OK) {
-        result = tlm_tool_connect(options, &client, &error);
-    }
+    tlm_client_result result = tlm_tool_begin(options, &client, &ask, &error);
     if (result == TLM_CLIENT_OK && options->word != NULL) {
         result = tlm_client_license_file(client, options->word, ask.feature, options->fingerprint,
                                          &grant, &error);
@@ -288,10 +244,7 @@ int tlm_tool_usage(const tlm_tool_options *options)
     tlm_client_ask ask;
     tlm_client_grant grant = {0};
     tlm_client_error error;
-    tlm_client_result result = tlm_tool_ask(options, &ask, &error);
-    if (result == TLM_CLIENT_OK) {
-        result = tlm_tool_connect(options, &client, &error);
-    }
+    tlm_client_result result = tlm_tool_begin(options, &client, &ask, &error);
     if (result == TLM_CLIENT_OK) {
         result = tlm_client_use(client, &ask, &grant, &error);
     }

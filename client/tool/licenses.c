@@ -13,6 +13,8 @@
 #include "read_private.h"
 #include "tool.h"
 
+#define LICENSES "/api/v1/licenses"
+
 /* Sends the compact text in the operand's file, and leaves the answer. */
 static int send_text(const tlm_tool_options *options, const char *path, size_t max, json_t **answer)
 {
@@ -43,10 +45,9 @@ int tlm_tool_activate(const tlm_tool_options *options)
                                               {"RESULT", "result", false},
                                               {NULL, NULL, false}};
     json_t *answer = NULL;
-    int status = send_text(options, "/api/v1/licenses", TLM_PACKAGE_MAX, &answer);
+    int status = send_text(options, LICENSES, TLM_PACKAGE_MAX, &answer);
     if (status == TLM_EXIT_DONE) {
-        status = options->json ? tlm_tool_print_json(answer)
-                               : tlm_tool_print_table(json_object_get(answer, "licenses"), columns);
+        status = tlm_tool_print_list(options, answer, "licenses", columns);
     }
     json_decref(answer);
     return status;
@@ -70,15 +71,7 @@ int tlm_tool_revocations(const tlm_tool_options *options)
                                               {"ISSUED", "issued", false},
                                               {"LICENSES", "count", true},
                                               {NULL, NULL, false}};
-    json_t *answer = NULL;
-    int status = tlm_tool_fetch(options, "/api/v1/revocations", &answer);
-    if (status == TLM_EXIT_DONE) {
-        status = options->json
-                     ? tlm_tool_print_json(answer)
-                     : tlm_tool_print_table(json_object_get(answer, "revocations"), columns);
-    }
-    json_decref(answer);
-    return status;
+    return tlm_tool_list(options, "/api/v1/revocations", "revocations", columns);
 }
 
 /* "2 of 5", "stand-alone" */
@@ -153,7 +146,7 @@ int tlm_tool_licenses(const tlm_tool_options *options)
                                               {"ENDS", "ends", false},
                                               {NULL, NULL, false}};
     json_t *answer = NULL;
-    int status = tlm_tool_fetch(options, "/api/v1/licenses", &answer);
+    int status = tlm_tool_fetch(options, LICENSES, &answer);
     if (status == TLM_EXIT_DONE && options->json) {
         status = tlm_tool_print_json(answer);
     } else if (status == TLM_EXIT_DONE) {
@@ -167,36 +160,10 @@ int tlm_tool_licenses(const tlm_tool_options *options)
 
 int tlm_tool_license(const tlm_tool_options *options)
 {
-    char path[128];
-    json_t *answer = NULL;
-    tlm_client_error error;
-    if (!tlm_tool_path("/api/v1/licenses", options->word, path, sizeof path, &error)) {
-        return tlm_tool_failure(&error);
-    }
-    int status = tlm_tool_fetch(options, path, &answer);
-    if (status == TLM_EXIT_DONE) {
-        status = tlm_tool_print_object(options, answer);
-    }
-    json_decref(answer);
-    return status;
+    return tlm_tool_show_id(options, LICENSES);
 }
 
 int tlm_tool_remove(const tlm_tool_options *options)
 {
-    char path[128];
-    json_t *answer = NULL;
-    tlm_client *client = NULL;
-    tlm_client_error error;
-    if (!tlm_tool_path("/api/v1/licenses", options->word, path, sizeof path, &error)) {
-        return tlm_tool_failure(&error);
-    }
-    tlm_client_result result = tlm_tool_connect(options, &client, &error);
-    if (result == TLM_CLIENT_OK) {
-        result = tlm_tool_call(client, "DELETE", path, NULL, &answer, &error);
-    }
-    int status =
-        result == TLM_CLIENT_OK ? tlm_tool_print_object(options, answer) : tlm_tool_failure(&error);
-    json_decref(answer);
-    tlm_client_free(&client);
-    return status;
+    return tlm_tool_delete(options, LICENSES, "");
 }

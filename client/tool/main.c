@@ -10,7 +10,7 @@ int main(int argc, char **argv)
     tlm_tool_options options;
     (void)setlocale(LC_CTYPE, ""); /* texts of licenses are UTF-8 */
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        tlm_tool_print_help(NULL, stdout);
+        tlm_command_line_print_help(tlm_tool_line(), NULL, stdout);
         return TLM_EXIT_DONE;
     }
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
@@ -19,9 +19,12 @@ int main(int argc, char **argv)
     if (tlm_tool_parse(argv + 1, &options, &error) != TLM_CLIENT_OK) {
         return tlm_tool_failure(&error);
     }
+    int status = TLM_EXIT_DONE;
     if (options.help) {
-        tlm_tool_print_help(options.command, stdout);
-        return TLM_EXIT_DONE;
+        tlm_command_line_print_help(tlm_tool_line(), &options.command->row, stdout);
+    } else {
+        status = options.command->run(&options);
     }
-    return options.command->run(&options);
+    tlm_tool_clear(&options);
+    return status;
 }

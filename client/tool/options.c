@@ -5,34 +5,32 @@
 #include <string.h>
 
 #include "client_private.h"
-#include "options_private.h"
 #include "tool.h"
 
-#define ANY TLM_TOOL_ANY
-
-const tlm_tool_row tlm_tool_rows[] = {
-    {ANY, "url", "URL", offsetof(tlm_tool_options, url),
+static const tlm_option_row rows[] = {
+    {NULL, "url", "URL", offsetof(tlm_tool_options, url),
      "http://HOST[:PORT], https://HOST[:PORT] or unix:/PATH; default $TLM_URL, else "
      "http://127.0.0.1:52014"},
-    {ANY, "socket", "PATH", offsetof(tlm_tool_options, socket),
+    {NULL, "socket", "PATH", offsetof(tlm_tool_options, socket),
      "Unix socket of the daemon, as --url unix:/PATH"},
-    {ANY, "token-file", "FILE", offsetof(tlm_tool_options, token_file),
+    {NULL, "token-file", "FILE", offsetof(tlm_tool_options, token_file),
      "File with the bearer token; default $TLM_TOKEN_FILE, for administrators else admin.token"},
-    {ANY, "ca", "FILE", offsetof(tlm_tool_options, ca), "Whom to believe the daemon's certificate"},
-    {ANY, "certificate", "FILE", offsetof(tlm_tool_options, certificate),
+    {NULL, "ca", "FILE", offsetof(tlm_tool_options, ca),
+     "Whom to believe the daemon's certificate"},
+    {NULL, "certificate", "FILE", offsetof(tlm_tool_options, certificate),
      "Client certificate, PEM"},
-    {ANY, "private-key", "FILE", offsetof(tlm_tool_options, private_key), "Its key, PEM"},
-    {ANY, "keys", "FILE", offsetof(tlm_tool_options, keys),
+    {NULL, "private-key", "FILE", offsetof(tlm_tool_options, private_key), "Its key, PEM"},
+    {NULL, "keys", "FILE", offsetof(tlm_tool_options, keys),
      "The host's keys (JWKS): answers are verified with them"},
-    {ANY, "host-kid", "KID", offsetof(tlm_tool_options, host_kid),
+    {NULL, "host-kid", "KID", offsetof(tlm_tool_options, host_kid),
      "Thumbprint of the host's signing key, instead of its keys"},
-    {ANY, "trust-file", "FILE", offsetof(tlm_tool_options, trust_file),
+    {NULL, "trust-file", "FILE", offsetof(tlm_tool_options, trust_file),
      "Keeps the host's keys from the first use on"},
-    {ANY, "no-verify", NULL, offsetof(tlm_tool_options, no_verify),
+    {NULL, "no-verify", NULL, offsetof(tlm_tool_options, no_verify),
      "Take answers of another host without proof"},
-    {ANY, "timeout", "SECONDS", offsetof(tlm_tool_options, timeout), "For one request; default 5"},
-    {ANY, "json", NULL, offsetof(tlm_tool_options, json), "Print JSON"},
-    {ANY, "help", NULL, offsetof(tlm_tool_options, help), "Show the subcommand's help"},
+    {NULL, "timeout", "SECONDS", offsetof(tlm_tool_options, timeout), "For one request; default 5"},
+    {NULL, "json", NULL, offsetof(tlm_tool_options, json), "Print JSON"},
+    {NULL, "help", NULL, offsetof(tlm_tool_options, help), "Show the subcommand's help"},
     {",lease acquire,lease borrow,lease check,check,usage,run,", "feature", "ID",
      offsetof(tlm_tool_options, feature), "Id of the feature; needed"},
     {",lease acquire,lease borrow,check,usage,run,", "vendor", "CODE",
@@ -74,170 +72,53 @@ const tlm_tool_row tlm_tool_rows[] = {
      "At most so many; default 1000"},
     {",keys,request,attest,audit export,", "out", "FILE", offsetof(tlm_tool_options, out),
      "A new file, instead of standard output"},
-    {NULL, NULL, NULL, 0, NULL},
 };
 
-bool tlm_tool_row_fits(const tlm_tool_row *row, const char *command)
+const tlm_command_line *tlm_tool_line(void)
 {
-    char name[40];
-    int length = snprintf(name, sizeof name, ",%s,", command);
-    return strcmp(row->commands, ANY) == 0 ||
-           (length > 0 && (size_t)length < sizeof name && strstr(row->commands, name) != NULL);
-}
-
-size_t tlm_tool_group(const char *name)
-{
-    const char *blank = strchr(name, ' ');
-    return blank != NULL ? (size_t)(blank - name) : 0;
-}
-
-const tlm_tool_command *tlm_tool_find(char *const words[], size_t *used)
-{
-    const tlm_tool_command *first = NULL;
-    for (const tlm_tool_command *row = tlm_tool_commands; row->name != NULL; row++) {
-        size_t group = tlm_tool_group(row->name);
-        if (group == 0 && strcmp(row->name, words[0]) == 0) {
-            *used = 1;
-            return row;
-        }
-        if (group == 0 || strlen(words[0]) != group || strncmp(row->name, words[0], group) != 0) {
-            continue;
-        }
-        first = first == NULL ? row : first;
-        if (words[1] != NULL && strcmp(row->name + group + 1, words[1]) == 0) {
-            *used = 2;
-            return row;
-        }
-    }
-    bool alone = words[1] == NULL || words[1][0] == '-';
-    *used = 1;
-    return alone ? first : NULL;
-}
-
-static tlm_client_result usage(tlm_client_error *error, const char *command, const char *what,
-                               const char *word)
-{
-    (void)tlm_trouble(error, TLM_CLIENT_ARGUMENT, "setting", NULL, "%s '%s'", what, word);
-    if (error != NULL) {
-        (void)snprintf(error->hint, sizeof error->hint, "see: tlm %s%s",
-                       command != NULL ? command : "help", command != NULL ? " --help" : "");
-    }
-    return TLM_CLIENT_ARGUMENT;
-}
-
-static const tlm_tool_row *find_row(const char *word, const char *command, const char **value)
-{
-    size_t length = strcspn(word + 2, "=");
-    *value = word[2 + length] == '=' ? word + 2 + length + 1 : NULL;
-    for (const tlm_tool_row *row = tlm_tool_rows; row->flag != NULL; row++) {
-        if (tlm_tool_row_fits(row, command) && strlen(row->flag) == length &&
-            strncmp(row->flag, word + 2, length) == 0) {
-            return row;
-        }
-    }
-    return NULL;
-}
-
-static tlm_client_result parse_option(char *const **words, tlm_tool_options *options,
-                                      tlm_client_error *error)
-{
-    const char *word = **words;
-    const char *value = NULL;
-    const char *command = options->command->name;
-    const tlm_tool_row *row = strncmp(word, "--", 2) == 0 ? find_row(word, command, &value) : NULL;
-    if (row == NULL) {
-        return usage(error, command, "there is no option", word);
-    }
-    char *base = (char *)options; /* the table names members by their offset */
-    if (row->argument == NULL) {
-        const bool on = true;
-        if (value != NULL) {
-            return usage(error, command, "an option without value has one:", word);
-        }
-        memcpy(base + row->member, &on, sizeof on);
-        return TLM_CLIENT_OK;
-    }
-    if (value == NULL && (*words)[1] != NULL) {
-        (*words)++;
-        value = **words;
-    }
-    if (value == NULL || value[0] == '\0') {
-        return usage(error, command, "a value is missing behind", word);
-    }
-    memcpy(base + row->member, &value, sizeof value);
-    return TLM_CLIENT_OK;
-}
-
-static tlm_client_result check_operand(const tlm_tool_options *options, tlm_client_error *error)
-{
-    const char *operand = options->command->operand;
-    bool needed = operand != NULL && operand[0] != '[';
-    bool program = needed && strncmp(operand, "--", 2) == 0;
-    bool given =
-        program ? options->words != NULL && options->words[0] != NULL : options->word != NULL;
-    if (needed && !given && !options->help) {
-        return usage(error, options->command->name, "the command line lacks", operand);
-    }
-    return TLM_CLIENT_OK;
-}
-
-/* Options of every subcommand may stand before it as well; *words is what follows them. */
-static tlm_client_result parse_leading(char *const **words, tlm_tool_options *options,
-                                       tlm_client_error *error)
-{
-    static const tlm_tool_command any = {.name = "help"};
-    tlm_client_result result = TLM_CLIENT_OK;
-    options->command = &any;
-    while (result == TLM_CLIENT_OK && **words != NULL && (**words)[0] == '-') {
-        result = parse_option(words, options, error);
-        (*words)++;
-    }
-    return result;
+    static tlm_command_line line = {
+        .program = "tlm",
+        .purpose = "Asks TLLicenseManager, and looks after its licenses.\n",
+        .commands = tlm_tool_commands,
+        .command_size = sizeof(tlm_tool_command),
+        .options = rows,
+        .option_count = sizeof rows / sizeof rows[0],
+        .operands = offsetof(tlm_tool_options, operands),
+        .leading = true,
+    };
+    line.command_count = tlm_tool_command_count;
+    return &line;
 }
 
 tlm_client_result tlm_tool_parse(char *const words[], tlm_tool_options *options,
                                  tlm_client_error *error)
 {
-    memset(options, 0, sizeof *options);
-    tlm_client_result leading = parse_leading(&words, options, error);
-    if (leading != TLM_CLIENT_OK) {
-        return leading;
+    tlm_error cause = {0};
+    size_t which = tlm_tool_command_count;
+    *options = (tlm_tool_options){.json = false};
+    tlm_result result = tlm_command_line_parse(tlm_tool_line(), words, options, &which, &cause);
+    if (which < tlm_tool_command_count) {
+        options->command = &tlm_tool_commands[which];
     }
-    if (words[0] == NULL) {
-        return tlm_trouble(error, TLM_CLIENT_ARGUMENT, "setting", "see: tlm help",
-                           "a subcommand is missing");
+    if (result == TLM_OK && !options->help) {
+        result = tlm_command_line_check_operands(tlm_tool_line(), &options->command->row, options,
+                                                 &cause);
     }
-    size_t used = 0;
-    options->command = tlm_tool_find(words, &used);
-    if (options->command == NULL) {
-        char both[64];
-        bool two = words[1] != NULL && words[1][0] != '-';
-        (void)snprintf(both, sizeof both, "%s%s%s", words[0], two ? " " : "", two ? words[1] : "");
-        return usage(error, NULL, "there is no subcommand", both);
-    }
-    if (options->command->run == tlm_tool_help) {
-        options->words = words + used;
+    if (result == TLM_OK) {
+        options->word = options->operands.count > 0 ? options->operands.items[0] : NULL;
         return TLM_CLIENT_OK;
     }
-    for (char *const *word = words + used; *word != NULL; word++) {
-        if (strcmp(*word, "--") == 0 && options->command->operand != NULL) {
-            options->words = word + 1;
-            break;
-        }
-        bool operand = (*word)[0] != '-' || (*word)[1] == '\0';
-        if (operand && (options->command->operand == NULL || options->word != NULL)) {
-            return usage(error, options->command->name, "nothing takes the word", *word);
-        }
-        if (operand) {
-            options->word = *word;
-            continue;
-        }
-        tlm_client_result result = parse_option(&word, options, error);
-        if (result != TLM_CLIENT_OK) {
-            return result;
-        }
+    if (cause.hint[0] == '\0') {
+        tlm_error_set_hint(&cause, "see: tlm help%s%s", options->command != NULL ? " " : "",
+                           options->command != NULL ? options->command->row.name : "");
     }
-    return check_operand(options, error);
+    tlm_tool_clear(options);
+    return tlm_trouble_of(error, &cause);
+}
+
+void tlm_tool_clear(tlm_tool_options *options)
+{
+    tlm_command_line_clear(tlm_tool_line(), options);
 }
 
 tlm_client_result tlm_tool_number(const char *text, const char *flag, long long missing,

@@ -72,6 +72,13 @@ int tlm_tool_print_json(const json_t *value)
     return status;
 }
 
+int tlm_tool_print_list(const tlm_tool_options *options, const json_t *answer, const char *member,
+                        const tlm_tool_column columns[])
+{
+    return options->json ? tlm_tool_print_json(answer)
+                         : tlm_tool_print_table(json_object_get(answer, member), columns);
+}
+
 int tlm_tool_write(const tlm_tool_options *options, const char *text)
 {
     if (options->out == NULL) {

@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -105,11 +106,19 @@ static int status_of(const runner *run)
     return WIFSIGNALED(run->status) ? SIGNALLED + WTERMSIG(run->status) : WEXITSTATUS(run->status);
 }
 
-static int run_program(runner *run, char *const words[], const sigset_t *set, const sigset_t *mask)
+static int run_program(runner *run, const tlm_words *words, const sigset_t *set,
+                       const sigset_t *mask)
 {
-    int number = spawn(run, words, mask);
+    /* posix_spawn(3) writes to none of the words, and its type does not say so. */
+    char **copy = calloc(words->count + 1, sizeof *copy);
+    if (copy == NULL) {
+        return tlm_tool_out_of_memory();
+    }
+    memcpy(copy, words->items, words->count * sizeof *copy);
+    int number = spawn(run, copy, mask);
+    free(copy);
     if (number != 0) {
-        (void)fprintf(stderr, "tlm: %s: %s\n", words[0], strerror(number));
+        (void)fprintf(stderr, "tlm: %s: %s\n", words->items[0], strerror(number));
         return number == ENOENT ? NOT_FOUND : NOT_STARTED;
     }
     wait_for_end(run, set);
@@ -126,10 +135,7 @@ int tlm_tool_run(const tlm_tool_options *options)
     sigset_t set;
     sigset_t before;
     (void)signal(SIGPIPE, SIG_IGN); /* who reads our words may go; the lease is to be returned */
-    tlm_client_result result = tlm_tool_ask(options, &ask, &error);
-    if (result == TLM_CLIENT_OK) {
-        result = tlm_tool_connect(options, &client, &error);
-    }
+    tlm_client_result result = tlm_tool_begin(options, &client, &ask, &error);
     if (result == TLM_CLIENT_OK) {
         result = tlm_client_on_change(client, changed, &run, &error);
     }
@@ -147,7 +153,7 @@ int tlm_tool_run(const tlm_tool_options *options)
         (void)sigaddset(&set, passed_on[i]);
     }
     (void)pthread_sigmask(SIG_BLOCK, &set, &before);
-    int status = run_program(&run, options->words, &set, &before);
+    int status = run_program(&run, &options->operands, &set, &before);
     if (tlm_client_lease_release(&lease, &error) != TLM_CLIENT_OK) {
         (void)fprintf(stderr, "tlm: the lease could not be returned and runs out: %s\n",
                       error.message);

@@ -8,25 +8,14 @@
 #include "client_private.h"
 #include "tool.h"
 
-static int show(const tlm_tool_options *options, const char *path)
-{
-    json_t *answer = NULL;
-    int status = tlm_tool_fetch(options, path, &answer);
-    if (status == TLM_EXIT_DONE) {
-        status = tlm_tool_print_object(options, answer);
-    }
-    json_decref(answer);
-    return status;
-}
-
 int tlm_tool_status(const tlm_tool_options *options)
 {
-    return show(options, "/status");
+    return tlm_tool_show(options, "/status");
 }
 
 int tlm_tool_state(const tlm_tool_options *options)
 {
-    return show(options, "/api/v1/state");
+    return tlm_tool_show(options, "/api/v1/state");
 }
 
 int tlm_tool_fingerprint(const tlm_tool_options *options)

@@ -3,12 +3,15 @@
 #define TLM_TOOL_H
 
 /*
- * The program tlm: subcommands and options are rows of tables, and help, manual page and shell
- * completion come from them.
+ * The program tlm: subcommands and options are rows of tables (tlm/command_line.h), and help,
+ * manual page and shell completion come from them.
  *
  *     tlm_tool_options options;
- *     if (!tlm_tool_parse(argv + 1, &options, &error)) { … return TLM_EXIT_USAGE; }
- *     return options.command->run(&options);
+ *     if (tlm_tool_parse(argv + 1, &options, &error) != TLM_CLIENT_OK) {
+ *         return tlm_tool_failure(&error);
+ *     }
+ *     status = options.command->run(&options);
+ *     tlm_tool_clear(&options);
  */
 
 #include <stdbool.h>
@@ -17,6 +20,7 @@
 #include <jansson.h>
 
 #include <tlm-client.h>
+#include <tlm/command_line.h>
 
 /* Exit status; docs/client.md. */
 enum {
@@ -31,8 +35,8 @@ struct tlm_tool_command;
 
 typedef struct tlm_tool_options {
     const struct tlm_tool_command *command;
-    const char *word;   /* the operand, of subcommands that take one */
-    char *const *words; /* what stands behind --, of run */
+    const char *word; /* the first operand, or NULL */
+    tlm_words operands;
     const char *url;
     const char *socket;
     const char *token_file;
@@ -70,29 +74,23 @@ typedef struct tlm_tool_options {
 } tlm_tool_options;
 
 typedef struct tlm_tool_command {
-    const char *name;    /* one word, or a group and a word; a group's first row is its default */
-    const char *operand; /* how the help writes it; NULL where there is none */
-    bool administrator;  /* goes to the administrators' socket where it is there */
-    const char *summary;
-    const char *description; /* further sentences of the help */
+    tlm_command_row row;
+    bool administrator; /* goes to the administrators' socket where it is there */
     int (*run)(const tlm_tool_options *options);
 } tlm_tool_command;
 
 /* ---- commands.c, options.c ---- */
 
-/* Ends with a row without name. */
 extern const tlm_tool_command tlm_tool_commands[];
+extern const size_t tlm_tool_command_count;
 
-/* Reads subcommand, operand and options; TLM_CLIENT_ARGUMENT names what is wrong. */
+const tlm_command_line *tlm_tool_line(void);
+
+/* Reads subcommand, operands and options; TLM_CLIENT_ARGUMENT names what is wrong, and leaves
+ * nothing to clear. */
 TLM_CLIENT_CHECKED tlm_client_result tlm_tool_parse(char *const words[], tlm_tool_options *options,
                                                     tlm_client_error *error);
-
-/* Help of the program, or of one subcommand. */
-void tlm_tool_print_help(const tlm_tool_command *command, FILE *stream);
-/* For the manual page (mdoc) and for bash. */
-void tlm_tool_print_mdoc(FILE *stream);
-void tlm_tool_print_options_mdoc(FILE *stream);
-void tlm_tool_print_completion(FILE *stream);
+void tlm_tool_clear(tlm_tool_options *options);
 
 /* A number of an option: `missing` where it was not given. */
 TLM_CLIENT_CHECKED tlm_client_result tlm_tool_number(const char *text, const char *flag,
@@ -109,13 +107,15 @@ TLM_CLIENT_CHECKED tlm_client_result tlm_tool_connect(const tlm_tool_options *op
 TLM_CLIENT_CHECKED tlm_client_result tlm_tool_ask(const tlm_tool_options *options,
                                                   tlm_client_ask *ask, tlm_client_error *error);
 
+/* Both: what the options ask for, and then a client for it. */
+TLM_CLIENT_CHECKED tlm_client_result tlm_tool_begin(const tlm_tool_options *options,
+                                                    tlm_client **client, tlm_client_ask *ask,
+                                                    tlm_client_error *error);
+
 /* One request; the body (may be NULL) is taken over. The caller releases the answer. */
 TLM_CLIENT_CHECKED tlm_client_result tlm_tool_call(tlm_client *client, const char *method,
                                                    const char *path, json_t *body, json_t **answer,
                                                    tlm_client_error *error);
-
-/* Connects, makes one request without a body, and leaves the answer; or says what failed. */
-int tlm_tool_fetch(const tlm_tool_options *options, const char *path, json_t **answer);
 
 /* ---- output.c, table.c ---- */
 
@@ -141,11 +141,31 @@ typedef struct tlm_tool_column {
 /* A line for each object of a list; ends with a column without title. */
 int tlm_tool_print_table(const json_t *rows, const tlm_tool_column columns[]);
 
+/* The list that is a member of the answer, as a table; --json: the whole answer. */
+int tlm_tool_print_list(const tlm_tool_options *options, const json_t *answer, const char *member,
+                        const tlm_tool_column columns[]);
+
 /* A text, to a new file of mode 0644 or to standard output. */
 int tlm_tool_write(const tlm_tool_options *options, const char *text);
 
 /* The same for JSON. */
 int tlm_tool_write_json(const tlm_tool_options *options, const json_t *value);
+
+/* ---- resource.c: each says what failed, and returns the exit status ---- */
+
+/* Connects, makes one request without a body, and leaves the answer. */
+int tlm_tool_fetch(const tlm_tool_options *options, const char *path, json_t **answer);
+
+/* Prints the object at a path, or at BASE/ID with the id of the operand. */
+int tlm_tool_show(const tlm_tool_options *options, const char *path);
+int tlm_tool_show_id(const tlm_tool_options *options, const char *base);
+
+/* Prints the list at a path. */
+int tlm_tool_list(const tlm_tool_options *options, const char *path, const char *member,
+                  const tlm_tool_column columns[]);
+
+/* Deletes BASE/ID, with a query behind it ("" for none), and prints the answer. */
+int tlm_tool_delete(const tlm_tool_options *options, const char *base, const char *query);
 
 /* ---- subcommands ---- */
 

@@ -9,13 +9,13 @@ int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
-        void (*print)(FILE *stream);
-    } parts[] = {{"subcommands", tlm_tool_print_mdoc},
-                 {"options", tlm_tool_print_options_mdoc},
-                 {"completion", tlm_tool_print_completion}};
+        void (*print)(const tlm_command_line *line, FILE *stream);
+    } parts[] = {{"subcommands", tlm_command_line_print_mdoc},
+                 {"options", tlm_command_line_print_mdoc_common},
+                 {"completion", tlm_command_line_print_completion}};
     for (size_t i = 0; argc == 2 && i < sizeof parts / sizeof parts[0]; i++) {
         if (strcmp(argv[1], parts[i].name) == 0) {
-            parts[i].print(stdout);
+            parts[i].print(tlm_tool_line(), stdout);
             return fflush(stdout) == 0 ? 0 : 1;
         }
     }

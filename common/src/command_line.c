@@ -35,12 +35,58 @@ const tlm_command_row *tlm_command_line_find(const tlm_command_line *line, const
 
 bool tlm_option_fits(const tlm_option_row *row, const char *command)
 {
-    if (row->commands == NULL) {
-        return true;
+    if (row->commands == NULL || command == NULL) {
+        return row->commands == NULL;
     }
     char name[32];
-    int length = snprintf(name, sizeof name, " %s ", command);
+    char between = row->commands[0];
+    int length = snprintf(name, sizeof name, "%c%s%c", between, command, between);
     return length > 0 && (size_t)length < sizeof name && strstr(row->commands, name) != NULL;
+}
+
+size_t tlm_command_group(const char *name)
+{
+    const char *blank = strchr(name, ' ');
+    return blank != NULL ? (size_t)(blank - name) : 0;
+}
+
+static bool is_of_group(const tlm_command_row *row, const char *word)
+{
+    size_t group = tlm_command_group(row->name);
+    return group > 0 && strlen(word) == group && strncmp(row->name, word, group) == 0;
+}
+
+bool tlm_command_is_behind(const tlm_command_row *command)
+{
+    return command->operand != NULL && strncmp(command->operand, "--", 2) == 0;
+}
+
+static bool is_operand(const char *word)
+{
+    return word[0] != '-' || word[1] == '\0';
+}
+
+/* The row that one or two words name; *used is how many. `second` may be NULL. */
+static const tlm_command_row *find_words(const tlm_command_line *line, const char *first,
+                                         const char *second, size_t *index, size_t *used)
+{
+    const tlm_command_row *of_group = NULL;
+    *used = 1;
+    for (size_t i = 0; i < line->command_count; i++) {
+        const tlm_command_row *row = tlm_command_line_at(line, i);
+        bool member = is_of_group(row, first);
+        bool both = member && second != NULL && strcmp(row->name + strlen(first) + 1, second) == 0;
+        if (both || strcmp(row->name, first) == 0) {
+            *used = both ? 2 : 1;
+            *index = i;
+            return row;
+        }
+        if (member && of_group == NULL && (second == NULL || second[0] == '-')) {
+            of_group = row;
+            *index = i;
+        }
+    }
+    return of_group;
 }
 
 static bool repeats(const char *argument)
@@ -66,6 +112,21 @@ tlm_result tlm_command_line_unknown(const tlm_command_line *line, const char *wo
     return TLM_ERR_SETTING;
 }
 
+/* Of a group both words are told. */
+static tlm_result unknown_words(const tlm_command_line *line, const char *first, const char *second,
+                                tlm_error *error)
+{
+    for (size_t i = 0; second != NULL && i < line->command_count; i++) {
+        if (is_of_group(tlm_command_line_at(line, i), first)) {
+            char both[128];
+            (void)snprintf(both, sizeof both, "%s %s", first, second);
+            return tlm_command_line_unknown(line, both, error);
+        }
+    }
+    return tlm_command_line_unknown(line, first, error);
+}
+
+/* `command` is NULL before the subcommand. */
 static tlm_result unknown_option(const tlm_command_line *line, const char *word,
                                  const char *command, tlm_error *error)
 {
@@ -76,14 +137,21 @@ static tlm_result unknown_option(const tlm_command_line *line, const char *word,
             names[count++] = line->options[i].flag;
         }
     }
-    (void)tlm_error_set(error, TLM_ERR_SETTING, NULL, "%s has no option '%s'", command, word);
+    const char *blank = command != NULL ? " " : "";
+    const char *topic = command != NULL ? command : "";
+    if (command != NULL) {
+        (void)tlm_error_set(error, TLM_ERR_SETTING, NULL, "%s has no option '%s'", command, word);
+    } else {
+        (void)tlm_error_set(error, TLM_ERR_SETTING, NULL,
+                            "there is no option '%s' before a subcommand", word);
+    }
     const char *bare = strncmp(word, "--", 2) == 0 ? word + 2 : word;
     const char *nearest = tlm_settings_nearest(bare, names, count);
     if (nearest != NULL) {
-        tlm_error_set_hint(error, "did you mean --%s? See: %s help %s", nearest, line->program,
-                           command);
+        tlm_error_set_hint(error, "did you mean --%s? See: %s help%s%s", nearest, line->program,
+                           blank, topic);
     } else {
-        tlm_error_set_hint(error, "see: %s help %s", line->program, command);
+        tlm_error_set_hint(error, "see: %s help%s%s", line->program, blank, topic);
     }
     return TLM_ERR_SETTING;
 }
@@ -179,11 +247,6 @@ static tlm_result parse_option(const tlm_command_line *line, const char *command
     return store(row, value, options, error);
 }
 
-static bool is_operand(const char *word)
-{
-    return word[0] != '-' || word[1] == '\0';
-}
-
 static tlm_result too_many(const tlm_command_line *line, const tlm_command_row *command,
                            const char *word, tlm_error *error)
 {
@@ -205,7 +268,8 @@ static tlm_result parse_words(const tlm_command_line *line, const tlm_command_ro
             continue;
         }
         tlm_result result = TLM_OK;
-        bool operand = command->operand != NULL && (only_operands || is_operand(*word));
+        bool operand = command->operand != NULL &&
+                       (only_operands || (!tlm_command_is_behind(command) && is_operand(*word)));
         if (operand && room > 0) {
             room--;
             result = store(&operands, *word, options, error);
@@ -223,19 +287,73 @@ static tlm_result parse_words(const tlm_command_line *line, const tlm_command_ro
     return TLM_OK;
 }
 
+/* *words becomes what follows the options that stand before the subcommand. */
+static tlm_result parse_leading(const tlm_command_line *line, char *const **words, void *options,
+                                tlm_error *error)
+{
+    while (line->leading && **words != NULL && (**words)[0] == '-') {
+        tlm_result result = parse_option(line, NULL, words, options, error);
+        if (result != TLM_OK) {
+            return result;
+        }
+        (*words)++;
+    }
+    return TLM_OK;
+}
+
 tlm_result tlm_command_line_parse(const tlm_command_line *line, char *const words[], void *options,
                                   size_t *command, tlm_error *error)
 {
+    tlm_result result = parse_leading(line, &words, options, error);
+    if (result != TLM_OK) {
+        return result;
+    }
     if (words[0] == NULL) {
-        tlm_result result = tlm_error_set(error, TLM_ERR_SETTING, NULL, "a subcommand is missing");
+        result = tlm_error_set(error, TLM_ERR_SETTING, NULL, "a subcommand is missing");
         tlm_error_set_hint(error, "see: %s help", line->program);
         return result;
     }
-    const tlm_command_row *row = tlm_command_line_find(line, words[0], command);
+    size_t used = 0;
+    const tlm_command_row *row = find_words(line, words[0], words[1], command, &used);
     if (row == NULL) {
-        return tlm_command_line_unknown(line, words[0], error);
+        return unknown_words(line, words[0], words[1], error);
     }
-    return parse_words(line, row, words + 1, options, error);
+    return parse_words(line, row, words + used, options, error);
+}
+
+tlm_result tlm_command_line_check_operands(const tlm_command_line *line,
+                                           const tlm_command_row *command, const void *options,
+                                           tlm_error *error)
+{
+    tlm_words operands;
+    memcpy(&operands, (const char *)options + line->operands, sizeof operands);
+    if (command->operand == NULL || command->operand[0] == '[' || operands.count > 0) {
+        return TLM_OK;
+    }
+    (void)tlm_error_set(error, TLM_ERR_SETTING, NULL, "%s needs %s", command->name,
+                        command->operand);
+    tlm_error_set_hint(error, "see: %s help %s", line->program, command->name);
+    return TLM_ERR_SETTING;
+}
+
+tlm_result tlm_command_line_help(const tlm_command_line *line, const tlm_words *words, FILE *stream,
+                                 tlm_error *error)
+{
+    const tlm_command_row *row = NULL;
+    if (words->count > 0) {
+        const char *second = words->count > 1 ? words->items[1] : NULL;
+        size_t index = 0;
+        size_t used = 0;
+        row = find_words(line, words->items[0], second, &index, &used);
+        if (row == NULL) {
+            return unknown_words(line, words->items[0], second, error);
+        }
+        if (used < words->count) {
+            return tlm_command_line_unknown(line, words->items[used], error);
+        }
+    }
+    tlm_command_line_print_help(line, row, stream);
+    return TLM_OK;
 }
 
 void tlm_command_line_clear(const tlm_command_line *line, void *options)

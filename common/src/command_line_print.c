@@ -82,10 +82,11 @@ void tlm_command_line_print_help(const tlm_command_line *line, const tlm_command
                                  FILE *stream)
 {
     if (command != NULL) {
-        (void)fprintf(stream, "usage: %s %s%s%s [options]\n\n%s\n%s", line->program, command->name,
-                      command->operand != NULL ? " " : "",
-                      command->operand != NULL ? command->operand : "", command->summary,
-                      command->description);
+        bool behind = tlm_command_is_behind(command); /* nothing of ours is read there */
+        (void)fprintf(stream, "usage: %s %s%s%s%s%s\n\n%s\n%s", line->program, command->name,
+                      behind ? " [options]" : "", command->operand != NULL ? " " : "",
+                      command->operand != NULL ? command->operand : "", behind ? "" : " [options]",
+                      command->summary, command->description);
         print_options(line, command->name, "\nOptions:\n", stream);
     } else {
         print_program(line, stream);

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "options_private.h"
 #include "read_private.h"
 #include "tool.h"
 
@@ -29,6 +28,7 @@ static tlm_client_result parse(const char *line)
         words[count++] = word;
     }
     memset(&error, 0, sizeof error);
+    tlm_tool_clear(&options); /* of the line before */
     return tlm_tool_parse(words, &options, &error);
 }
 
@@ -48,7 +48,7 @@ static void finds_subcommands_of_one_and_two_words(void **state)
                  {"audit", "audit show"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(parse(cases[i].line), TLM_CLIENT_OK);
-        assert_string_equal(options.command->name, cases[i].name);
+        assert_string_equal(options.command->row.name, cases[i].name);
     }
     assert_int_equal(parse("leases"), TLM_CLIENT_ARGUMENT);
     assert_int_equal(parse("lease nothing"), TLM_CLIENT_ARGUMENT);
@@ -68,11 +68,14 @@ static void reads_options_and_operands(void **state)
     assert_string_equal(options.word, "-");
     assert_int_equal(parse("run --feature pro -- program --json"), TLM_CLIENT_OK);
     assert_false(options.json);
+    assert_int_equal(options.operands.count, 2);
+    assert_string_equal(options.operands.items[1], "--json");
     assert_int_equal(parse("activate --help"), TLM_CLIENT_OK);
+    assert_null(options.word);
     assert_true(options.help);
     /* Those of every subcommand may stand before it. */
     assert_int_equal(parse("--url http://h --json lease show x"), TLM_CLIENT_OK);
-    assert_string_equal(options.command->name, "lease show");
+    assert_string_equal(options.command->row.name, "lease show");
     assert_string_equal(options.url, "http://h");
     assert_true(options.json);
     assert_string_equal(options.word, "x");
@@ -81,20 +84,12 @@ static void reads_options_and_operands(void **state)
 static void refuses_what_does_not_fit(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"status --feature x",
-                                        "status word",
-                                        "activate",
-                                        "activate a b",
-                                        "run --feature x",
-                                        "run --feature x --",
-                                        "status --url",
-                                        "status --json=1",
-                                        "status --url=",
-                                        "status -v",
-                                        "lease show",
-                                        "--feature x run -- y",
-                                        "--json",
-                                        "--url"};
+    static const char *const wrong[] = {
+        "status --feature x",     "status word",     "activate",
+        "activate a b",           "run --feature x", "run --feature x --",
+        "run --feature x y -- z", "status --url",    "status --json=1",
+        "status --url=",          "status -v",       "lease show",
+        "--feature x run -- y",   "--json",          "--url"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_int_equal(parse(wrong[i]), TLM_CLIENT_ARGUMENT);
         assert_true(strlen(error.message) > 0);
@@ -120,34 +115,38 @@ static void reads_numbers(void **state)
 static void rows_of_the_tables_fit_together(void **state)
 {
     (void)state;
-    for (const tlm_tool_row *row = tlm_tool_rows; row->flag != NULL; row++) {
-        size_t fitting = 0;
-        size_t named = 0;
-        for (const tlm_tool_command *command = tlm_tool_commands; command->name != NULL;
-             command++) {
-            fitting += tlm_tool_row_fits(row, command->name) ? 1 : 0;
-        }
-        for (const char *at = row->commands; *at != '\0'; at++) {
-            named += *at == ',' ? 1 : 0;
-        }
-        assert_true(fitting > 0);
-        assert_true(strcmp(row->commands, TLM_TOOL_ANY) == 0 || named == fitting + 1);
+    const tlm_command_line *line = tlm_tool_line();
+    for (size_t i = 0; i < line->option_count; i++) {
+        const tlm_option_row *row = &line->options[i];
+        char names[256];
         assert_non_null(row->help);
+        if (row->commands == NULL) {
+            continue;
+        }
+        assert_int_equal(row->commands[0], ',');
+        assert_int_equal(row->commands[strlen(row->commands) - 1], ',');
+        assert_true(snprintf(names, sizeof names, "%s", row->commands) < (int)sizeof names);
+        size_t named = 0;
+        for (char *name = strtok(names, ","); name != NULL; name = strtok(NULL, ",")) {
+            assert_non_null(tlm_command_line_find(line, name, NULL));
+            named++;
+        }
+        assert_true(named > 0);
     }
-    for (const tlm_tool_command *command = tlm_tool_commands; command->name != NULL; command++) {
-        assert_non_null(command->run);
-        assert_non_null(command->summary);
-        assert_non_null(command->description);
+    for (size_t i = 0; i < tlm_tool_command_count; i++) {
+        assert_non_null(tlm_tool_commands[i].run);
+        assert_non_null(tlm_tool_commands[i].row.summary);
+        assert_non_null(tlm_tool_commands[i].row.description);
     }
 }
 
-static char *printed(void (*print)(FILE *stream))
+static char *printed(void (*print)(const tlm_command_line *line, FILE *stream))
 {
     char *text = NULL;
     size_t size = 0;
     FILE *stream = open_memstream(&text, &size);
     assert_non_null(stream);
-    print(stream);
+    print(tlm_tool_line(), stream);
     assert_int_equal(fclose(stream), 0);
     return text;
 }
@@ -155,23 +154,24 @@ static char *printed(void (*print)(FILE *stream))
 static void descriptions_name_every_row(void **state)
 {
     (void)state;
-    char *completion = printed(tlm_tool_print_completion);
-    char *subcommands = printed(tlm_tool_print_mdoc);
-    char *common = printed(tlm_tool_print_options_mdoc);
-    for (const tlm_tool_command *command = tlm_tool_commands; command->name != NULL; command++) {
+    char *completion = printed(tlm_command_line_print_completion);
+    char *subcommands = printed(tlm_command_line_print_mdoc);
+    char *common = printed(tlm_command_line_print_mdoc_common);
+    for (size_t i = 0; i < tlm_tool_command_count; i++) {
         char expected[80];
-        (void)snprintf(expected, sizeof expected, "    '%s') options=", command->name);
+        const char *name = tlm_tool_commands[i].row.name;
+        (void)snprintf(expected, sizeof expected, "    '%s') options=", name);
         assert_non_null(strstr(completion, expected));
-        (void)snprintf(expected, sizeof expected, ".It Cm %s", command->name);
+        (void)snprintf(expected, sizeof expected, ".It Cm %s", name);
         assert_non_null(strstr(subcommands, expected));
     }
-    for (const tlm_tool_row *row = tlm_tool_rows; row->flag != NULL; row++) {
+    for (size_t i = 0; i < tlm_tool_line()->option_count; i++) {
+        const tlm_option_row *row = &tlm_tool_line()->options[i];
         char expected[80];
         (void)snprintf(expected, sizeof expected, " --%s", row->flag);
         assert_non_null(strstr(completion, expected));
         (void)snprintf(expected, sizeof expected, ".It Fl Fl %s", row->flag);
-        bool is_common = strcmp(row->commands, TLM_TOOL_ANY) == 0;
-        assert_non_null(strstr(is_common ? common : subcommands, expected));
+        assert_non_null(strstr(row->commands == NULL ? common : subcommands, expected));
     }
     free(completion);
     free(subcommands);
@@ -199,5 +199,7 @@ int main(void)
         cmocka_unit_test(descriptions_name_every_row),
         cmocka_unit_test(ids_are_ids),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    tlm_tool_clear(&options);
+    return failed;
 }

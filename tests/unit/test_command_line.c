@@ -49,7 +49,35 @@ static const tlm_command_line line = {
     .operands = offsetof(given, operands),
 };
 
-static tlm_result parse(const char *const words[], given *to, size_t *which, tlm_error *error)
+/* A program with groups, operands behind "--", and options before the subcommand. */
+static const command grouped_commands[] = {
+    {{"key list", NULL, "List keys", ""}, 1},
+    {{"key make", "FILE", "Make a key", ""}, 2},
+    {{"make", "[FILE]", "Make things", ""}, 3},
+    {{"run", "-- PROGRAM ...", "Run a program", ""}, 4},
+    {{"help", "[SUBCOMMAND...]", "Show this help", ""}, 5},
+};
+
+static const tlm_option_row grouped_rows[] = {
+    {",key make,run,", "key", "URI", offsetof(given, key), "Key that signs"},
+    {NULL, "json", NULL, offsetof(given, json), "Print one JSON object"},
+    {NULL, "more", "WORD...", offsetof(given, more), "A word; may be given again"},
+};
+
+static const tlm_command_line grouped = {
+    .program = "tool",
+    .purpose = "Does things.\n",
+    .commands = grouped_commands,
+    .command_size = sizeof grouped_commands[0],
+    .command_count = 5,
+    .options = grouped_rows,
+    .option_count = 3,
+    .operands = offsetof(given, operands),
+    .leading = true,
+};
+
+static tlm_result parse_by(const tlm_command_line *by, const char *const words[], given *to,
+                           size_t *which, tlm_error *error)
 {
     static char room[128][32]; /* outlives what is parsed, as argv does */
     char *copies[128] = {NULL};
@@ -58,7 +86,12 @@ static tlm_result parse(const char *const words[], given *to, size_t *which, tlm
         copies[i] = room[i];
     }
     *to = (given){.json = false};
-    return tlm_command_line_parse(&line, copies, to, which, error);
+    return tlm_command_line_parse(by, copies, to, which, error);
+}
+
+static tlm_result parse(const char *const words[], given *to, size_t *which, tlm_error *error)
+{
+    return parse_by(&line, words, to, which, error);
 }
 
 static void reads_options_and_operands(void **state)
@@ -115,15 +148,21 @@ static void takes_a_hundred_operands(void **state)
     tlm_command_line_clear(&line, &to);
 }
 
-static void refused(const char *const words[], const char *message, const char *hint)
+static void refused_by(const tlm_command_line *by, const char *const words[], const char *message,
+                       const char *hint)
 {
     given to;
     size_t which = 9;
     tlm_error error = {0};
-    assert_int_equal(parse(words, &to, &which, &error), TLM_ERR_SETTING);
+    assert_int_equal(parse_by(by, words, &to, &which, &error), TLM_ERR_SETTING);
     assert_string_equal(error.message, message);
     assert_string_equal(error.hint, hint);
-    tlm_command_line_clear(&line, &to);
+    tlm_command_line_clear(by, &to);
+}
+
+static void refused(const char *const words[], const char *message, const char *hint)
+{
+    refused_by(&line, words, message, hint);
 }
 
 static void refuses_what_is_no_word_of_the_tables(void **state)
@@ -149,6 +188,110 @@ static void refuses_what_is_no_word_of_the_tables(void **state)
             "see: tool help none");
     refused((const char *const[]){"show", "x", "y", NULL},
             "show takes one FILE, and 'y' is one more", "see: tool help show");
+}
+
+static void finds_subcommands_of_two_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words[4];
+        size_t which;
+    } cases[] = {{{"key", NULL}, 0},           {{"key", "list", NULL}, 0},
+                 {{"key", "--json", NULL}, 0}, {{"key", "make", "x"}, 1},
+                 {{"make", NULL}, 2},          {{"make", "list", NULL}, 2},
+                 {{"make", "--", "list"}, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        given to;
+        size_t which = 9;
+        assert_int_equal(parse_by(&grouped, cases[i].words, &to, &which, NULL), TLM_OK);
+        assert_int_equal(which, cases[i].which);
+        tlm_command_line_clear(&grouped, &to);
+    }
+    refused_by(&grouped, (const char *const[]){"key", "lits", NULL},
+               "there is no subcommand 'key lits'", "did you mean 'key list'? See: tool help");
+    refused_by(&grouped, (const char *const[]){"list", NULL}, "there is no subcommand 'list'",
+               "see: tool help");
+    refused_by(&grouped, (const char *const[]){"ke", "list", NULL}, "there is no subcommand 'ke'",
+               "see: tool help");
+    refused_by(&grouped, (const char *const[]){"key", "list", "x", NULL},
+               "key list has no option 'x'", "see: tool help key list");
+    /* What the row of "key make" has is none of "make". */
+    refused_by(&grouped, (const char *const[]){"make", "--key", "x", NULL},
+               "make has no option '--key'", "see: tool help make");
+}
+
+static void reads_options_before_the_subcommand(void **state)
+{
+    (void)state;
+    given to;
+    size_t which = 9;
+    const char *const words[] = {"--json", "--more", "1", "key",      "make",
+                                 "--key",  "k",      "-", "--more=2", NULL};
+    assert_int_equal(parse_by(&grouped, words, &to, &which, NULL), TLM_OK);
+    assert_int_equal(which, 1);
+    assert_true(to.json);
+    assert_int_equal(to.more.count, 2);
+    assert_string_equal(to.key, "k");
+    assert_string_equal(to.operands.items[0], "-");
+    tlm_command_line_clear(&grouped, &to);
+    refused_by(&grouped, (const char *const[]){"--json", NULL}, "a subcommand is missing",
+               "see: tool help");
+    refused_by(&grouped, (const char *const[]){"--more", NULL}, "--more needs a value: WORD...",
+               "");
+    refused_by(&grouped, (const char *const[]){"--key", "x", "run", NULL},
+               "there is no option '--key' before a subcommand", "see: tool help");
+    refused_by(&grouped, (const char *const[]){"--jsno", "run", NULL},
+               "there is no option '--jsno' before a subcommand",
+               "did you mean --json? See: tool help");
+    refused_by(&grouped, (const char *const[]){"--", "run", NULL},
+               "there is no option '--' before a subcommand", "see: tool help");
+    /* Only where the program says so. */
+    refused((const char *const[]){"--json", "show", NULL}, "there is no subcommand '--json'",
+            "see: tool help");
+}
+
+static void takes_operands_behind_two_dashes(void **state)
+{
+    (void)state;
+    given to;
+    size_t which = 9;
+    const char *const words[] = {"run", "--key", "k", "--", "a", "--json", "--", "", NULL};
+    assert_int_equal(parse_by(&grouped, words, &to, &which, NULL), TLM_OK);
+    assert_false(to.json);
+    assert_int_equal(to.operands.count, 4);
+    assert_string_equal(to.operands.items[1], "--json");
+    assert_string_equal(to.operands.items[2], "--");
+    assert_string_equal(to.operands.items[3], "");
+    tlm_command_line_clear(&grouped, &to);
+    refused_by(&grouped, (const char *const[]){"run", "a", "--", "b", NULL},
+               "run has no option 'a'", "see: tool help run");
+}
+
+static void asks_for_operands_that_are_needed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words[4];
+        const char *message; /* NULL: nothing is missing */
+    } cases[] = {{{"key", "make", NULL}, "key make needs FILE"},
+                 {{"run", NULL}, "run needs -- PROGRAM ..."},
+                 {{"run", "--", NULL}, "run needs -- PROGRAM ..."},
+                 {{"run", "--", "a"}, NULL},
+                 {{"key", "make", "x"}, NULL},
+                 {{"key", "list", NULL}, NULL},
+                 {{"make", NULL}, NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        given to;
+        size_t which = 9;
+        tlm_error error = {0};
+        assert_int_equal(parse_by(&grouped, cases[i].words, &to, &which, NULL), TLM_OK);
+        tlm_result result =
+            tlm_command_line_check_operands(&grouped, &grouped_commands[which].row, &to, &error);
+        assert_int_equal(result, cases[i].message != NULL ? TLM_ERR_SETTING : TLM_OK);
+        assert_string_equal(error.message, cases[i].message != NULL ? cases[i].message : "");
+        assert_int_equal(strncmp(error.hint, "see: tool help ", 15) == 0, result != TLM_OK);
+        tlm_command_line_clear(&grouped, &to);
+    }
 }
 
 static char *printed(void (*print)(FILE *stream))
@@ -199,6 +342,72 @@ static void prints_help_and_manual_from_the_tables(void **state)
     free(text);
 }
 
+static tlm_result help(const char *first, const char *second, const char *third, char **text,
+                       tlm_error *error)
+{
+    const char *items[] = {first, second, third};
+    const tlm_words words = {items, third != NULL ? 3 : second != NULL ? 2 : first != NULL};
+    size_t size = 0;
+    FILE *stream = open_memstream(text, &size);
+    assert_non_null(stream);
+    tlm_result result = tlm_command_line_help(&grouped, &words, stream, error);
+    assert_int_equal(fclose(stream), 0);
+    return result;
+}
+
+static void help_finds_what_words_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words[3];
+        const char *begin;
+    } cases[] = {{{NULL, NULL, NULL}, "usage: tool SUBCOMMAND [options]\n"},
+                 {{"key", NULL, NULL}, "usage: tool key list [options]\n"},
+                 {{"key", "make", NULL}, "usage: tool key make FILE [options]\n"},
+                 {{"run", NULL, NULL}, "usage: tool run [options] -- PROGRAM ...\n"}};
+    static const struct {
+        const char *words[3];
+        const char *message;
+    } wrong[] = {{{"ke", NULL, NULL}, "there is no subcommand 'ke'"},
+                 {{"key", "x", NULL}, "there is no subcommand 'key x'"},
+                 {{"make", "x", NULL}, "there is no subcommand 'x'"},
+                 {{"key", "make", "x"}, "there is no subcommand 'x'"}};
+    tlm_error error;
+    char *text = NULL;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *const *words = cases[i].words;
+        assert_int_equal(help(words[0], words[1], words[2], &text, &error), TLM_OK);
+        assert_int_equal(strncmp(text, cases[i].begin, strlen(cases[i].begin)), 0);
+        free(text);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        const char *const *words = wrong[i].words;
+        assert_int_equal(help(words[0], words[1], words[2], &text, &error), TLM_ERR_SETTING);
+        assert_string_equal(error.message, wrong[i].message);
+        assert_string_equal(text, "");
+        free(text);
+    }
+}
+
+static void print_completion(FILE *stream)
+{
+    tlm_command_line_print_completion(&grouped, stream);
+}
+
+static void prints_a_completion_from_the_tables(void **state)
+{
+    (void)state;
+    char *text = printed(print_completion);
+    assert_non_null(strstr(text, "compgen -W ' key make run help' --"));
+    assert_non_null(strstr(text, "    key) second=' list make' ;;\n    esac\n"));
+    assert_non_null(strstr(text, "    'key list') options=' --json --more' ;;\n"));
+    assert_non_null(strstr(text, "    'key make') options=' --key --json --more' ;;\n"));
+    assert_non_null(strstr(text, "    'make') options=' --json --more' ;;\n"));
+    assert_non_null(strstr(text, "[[ ' --json ' == "));
+    assert_non_null(strstr(text, "\ncomplete -o filenames -F _tool tool\n"));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,7 +415,13 @@ int main(void)
         cmocka_unit_test(reads_letters),
         cmocka_unit_test(takes_a_hundred_operands),
         cmocka_unit_test(refuses_what_is_no_word_of_the_tables),
+        cmocka_unit_test(finds_subcommands_of_two_words),
+        cmocka_unit_test(reads_options_before_the_subcommand),
+        cmocka_unit_test(takes_operands_behind_two_dashes),
+        cmocka_unit_test(asks_for_operands_that_are_needed),
         cmocka_unit_test(prints_help_and_manual_from_the_tables),
+        cmocka_unit_test(help_finds_what_words_name),
+        cmocka_unit_test(prints_a_completion_from_the_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,17 +181,10 @@ static int run_forget_storage(const tlm_settings *settings, const tlm_options *o
 static int run_help(const tlm_settings *settings, const tlm_options *options)
 {
     (void)settings;
-    const char *word = tlm_options_word(options);
-    const tlm_command_row *command = NULL;
-    if (word != NULL) {
-        command = tlm_command_line_find(tlm_options_line(), word, NULL);
-        if (command == NULL) {
-            tlm_error error;
-            (void)tlm_command_line_unknown(tlm_options_line(), word, &error);
-            return tlm_output_failure(&error);
-        }
+    tlm_error error;
+    if (tlm_command_line_help(tlm_options_line(), &options->operands, stdout, &error) != TLM_OK) {
+        return tlm_output_failure(&error);
     }
-    tlm_command_line_print_help(tlm_options_line(), command, stdout);
     return EXIT_DONE;
 }
 

@@ -3,8 +3,8 @@
 #define TLM_COMMAND_LINE_H
 
 /*
- * Subcommands and their options as rows of tables with their help text: parser, --help and the
- * manual page come from the same rows.
+ * Subcommands and their options as rows of tables with their help text: parser, --help, the manual
+ * page and the shell completion come from the same rows.
  *
  *     typedef struct options { tlm_words operands; const char *key; bool json; } options;
  *     typedef struct command { tlm_command_row row; int (*run)(const options *options); } command;
@@ -37,7 +37,9 @@ typedef struct tlm_words {
 /* The member at `member` is a bool for a switch, a const char * for an option with an argument, and
  * tlm_words for one that may be given again. */
 typedef struct tlm_option_row {
-    const char *commands; /* names between blanks; NULL: every subcommand */
+    /* Names, each between two of the character that is first: " sign show ", ",key list,key make,";
+     * NULL: every subcommand. */
+    const char *commands;
     const char *flag;     /* without its dashes */
     const char *argument; /* NULL for a switch; ends with "..." where it may be given again */
     size_t member;
@@ -51,8 +53,10 @@ typedef struct tlm_option_letter {
 } tlm_option_letter;
 
 typedef struct tlm_command_row {
+    /* One word, or a group and a word: "key list". The group alone is its first row. */
     const char *name;
-    const char *operand; /* as the help writes it; NULL: none; with "...": any number */
+    /* As the help writes it. NULL: none; with "...": any number; "-- WORD ...": all behind "--" */
+    const char *operand;
     const char *summary;
     const char *description; /* further sentences of the help, with line ends */
 } tlm_command_row;
@@ -69,6 +73,7 @@ typedef struct tlm_command_line {
     size_t letter_count;
     size_t operands;                  /* offset of the tlm_words for operands */
     void (*print_common)(FILE *file); /* options that are no rows of `options`; may be NULL */
+    bool leading;                     /* options of every subcommand may stand before it as well */
 } tlm_command_line;
 
 const tlm_command_row *tlm_command_line_at(const tlm_command_line *line, size_t index);
@@ -85,6 +90,14 @@ const tlm_command_row *tlm_command_line_find(const tlm_command_line *line, const
 TLM_CHECKED tlm_result tlm_command_line_parse(const tlm_command_line *line, char *const words[],
                                               void *options, size_t *command, tlm_error *error);
 
+/*
+ * TLM_ERR_SETTING where the subcommand needs an operand, one that its row does not put in brackets,
+ * and the options that were read have none. Apart from parsing, as --help needs none.
+ */
+TLM_CHECKED tlm_result tlm_command_line_check_operands(const tlm_command_line *line,
+                                                       const tlm_command_row *command,
+                                                       const void *options, tlm_error *error);
+
 /* Frees the arrays of tlm_words. */
 void tlm_command_line_clear(const tlm_command_line *line, void *options);
 
@@ -96,10 +109,17 @@ tlm_result tlm_command_line_unknown(const tlm_command_line *line, const char *wo
 void tlm_command_line_print_help(const tlm_command_line *line, const tlm_command_row *command,
                                  FILE *stream);
 
+/* What "help WORDS" prints: help of the program, or of the subcommand that the words name. */
+TLM_CHECKED tlm_result tlm_command_line_help(const tlm_command_line *line, const tlm_words *words,
+                                             FILE *stream, tlm_error *error);
+
 /* The subcommands' part of the manual page, as mdoc .It items. */
 void tlm_command_line_print_mdoc(const tlm_command_line *line, FILE *stream);
 
 /* The options of every subcommand that are rows of the table, as mdoc .It items. */
 void tlm_command_line_print_mdoc_common(const tlm_command_line *line, FILE *stream);
+
+/* A script for bash that completes subcommands, options that are rows, and names of files. */
+void tlm_command_line_print_completion(const tlm_command_line *line, FILE *stream);
 
 #endif

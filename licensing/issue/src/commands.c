@@ -7,16 +7,10 @@
 
 static int run_help(const tlm_issue_options *options)
 {
-    const tlm_command_row *command = NULL;
-    if (options->operands.count > 0) {
-        command = tlm_command_line_find(tlm_issue_line(), options->operands.items[0], NULL);
-        if (command == NULL) {
-            tlm_error error;
-            (void)tlm_command_line_unknown(tlm_issue_line(), options->operands.items[0], &error);
-            return tlm_output_failure(&error);
-        }
+    tlm_error error;
+    if (tlm_command_line_help(tlm_issue_line(), &options->operands, stdout, &error) != TLM_OK) {
+        return tlm_output_failure(&error);
     }
-    tlm_command_line_print_help(tlm_issue_line(), command, stdout);
     return TLM_EXIT_DONE;
 }
 
