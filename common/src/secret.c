@@ -96,12 +96,18 @@ bool tlm_secret_locked(const tlm_secret *secret)
 
 bool tlm_secret_equal(const tlm_secret *left, const tlm_secret *right)
 {
-    if (left == NULL || right == NULL || left->size != right->size) {
+    return right != NULL && tlm_secret_matches(left, right->bytes, right->size);
+}
+
+bool tlm_secret_matches(const tlm_secret *secret, const void *data, size_t size)
+{
+    if (secret == NULL || data == NULL || secret->size != size) {
         return false;
     }
+    const unsigned char *bytes = data;
     volatile unsigned char difference = 0;
-    for (size_t i = 0; i < left->size; i++) {
-        difference = (unsigned char)(difference | (left->bytes[i] ^ right->bytes[i]));
+    for (size_t i = 0; i < size; i++) {
+        difference = (unsigned char)(difference | (secret->bytes[i] ^ bytes[i]));
     }
     return difference == 0;
 }

@@ -86,7 +86,7 @@ static tlm_result store_value(tlm_settings *settings, const tlm_setting_row *row
     case TLM_TYPE_text:
     case TLM_TYPE_level:
     case TLM_TYPE_format:
-    case TLM_TYPE_policy:
+    case TLM_TYPE_word:
         if (!json_is_string(value)) {
             return wrong_type(place, value, "a string", "put the value into quotes", error);
         }

@@ -23,7 +23,7 @@ typedef enum tlm_setting_type {
     TLM_TYPE_level,
     TLM_TYPE_format,
     TLM_TYPE_list,
-    TLM_TYPE_policy
+    TLM_TYPE_word
 } tlm_setting_type;
 
 typedef struct tlm_setting_row {
@@ -31,7 +31,7 @@ typedef struct tlm_setting_row {
     const char *key;         /* "TPM.Tcti", or "" */
     const char *environment; /* names separated by blanks */
     const char *flag;        /* with its dashes: "--tcti" */
-    const char *argument;    /* "" for a switch */
+    const char *argument;    /* "" for a switch; the words of a word, "strict|warn|stop" */
     const char *initial;
     const char *help;
     size_t offset; /* of the member in tlm_settings */
@@ -51,6 +51,9 @@ extern const tlm_setting_row tlm_setting_rows[TLM_SETTING_COUNT];
 /* Environment names of one row, and their length. */
 #define TLM_SETTINGS_NAMES_MAX 4U
 #define TLM_SETTINGS_NAME_SIZE 32U
+/* Words of one row, and all of them with the bars between. */
+#define TLM_SETTINGS_WORDS_MAX 8U
+#define TLM_SETTINGS_WORDS_SIZE 96U
 
 typedef struct tlm_setting_source {
     tlm_setting_origin origin;

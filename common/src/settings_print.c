@@ -187,7 +187,7 @@ static const char *type_text(const tlm_setting_row *row, char *buffer, size_t si
     case TLM_TYPE_text:
     case TLM_TYPE_level:
     case TLM_TYPE_format:
-    case TLM_TYPE_policy:
+    case TLM_TYPE_word:
         break;
     }
     return "string";

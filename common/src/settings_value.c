@@ -186,23 +186,35 @@ static tlm_result store_format(tlm_settings *settings, const tlm_setting_row *ro
     return wrong(row, text, place, "text or json", error);
 }
 
-static tlm_result store_policy(tlm_settings *settings, const tlm_setting_row *row, const char *text,
-                               const char *place, tlm_error *error)
+static tlm_result refuse_word(const tlm_setting_row *row, const char *text, const char *place,
+                              const char *const words[], size_t count, tlm_error *error)
 {
-    static const char *const words[] = {"none", "SecureBoot", "FirmwareBoot", "BootSequence"};
-    const size_t count = sizeof words / sizeof words[0];
-    for (size_t i = 0; i < count; i++) {
-        if (strcasecmp(text, words[i]) == 0) {
-            return store_text(settings, row, words[i], place, error);
-        }
-    }
+    char expected[TLM_SETTINGS_WORDS_SIZE + 16];
+    (void)snprintf(expected, sizeof expected, "one of %s", row->argument);
     const char *near = tlm_settings_nearest(text, words, count);
-    tlm_result result =
-        wrong(row, text, place, "a policy (none, SecureBoot, FirmwareBoot or BootSequence)", error);
+    tlm_result result = wrong(row, text, place, expected, error);
     if (near != NULL) {
         tlm_error_set_hint(error, "did you mean %s?", near);
     }
     return result;
+}
+
+static tlm_result store_word(tlm_settings *settings, const tlm_setting_row *row, const char *text,
+                             const char *place, tlm_error *error)
+{
+    char list[TLM_SETTINGS_WORDS_SIZE];
+    const char *words[TLM_SETTINGS_WORDS_MAX];
+    size_t count = 0;
+    char *rest = NULL;
+    (void)snprintf(list, sizeof list, "%s", row->argument);
+    for (char *word = strtok_r(list, "|", &rest); word != NULL && count < TLM_SETTINGS_WORDS_MAX;
+         word = strtok_r(NULL, "|", &rest)) {
+        if (strcasecmp(text, word) == 0) {
+            return store_text(settings, row, word, place, error);
+        }
+        words[count++] = word;
+    }
+    return refuse_word(row, text, place, words, count, error);
 }
 
 tlm_result tlm_settings_store(tlm_settings *settings, const tlm_setting_row *row, const char *text,
@@ -213,7 +225,7 @@ tlm_result tlm_settings_store(tlm_settings *settings, const tlm_setting_row *row
         [TLM_TYPE_text] = store_text,     [TLM_TYPE_switch] = store_switch,
         [TLM_TYPE_number] = store_number, [TLM_TYPE_level] = store_level,
         [TLM_TYPE_format] = store_format, [TLM_TYPE_list] = store_list,
-        [TLM_TYPE_policy] = store_policy,
+        [TLM_TYPE_word] = store_word,
     };
     tlm_result result = stores[row->type](settings, row, text, source->place, error);
     if (result == TLM_OK) {
@@ -230,7 +242,7 @@ void tlm_settings_value_text(const tlm_settings *settings, const tlm_setting_row
     switch (row->type) {
     case TLM_TYPE_text:
     case TLM_TYPE_list:
-    case TLM_TYPE_policy:
+    case TLM_TYPE_word:
         (void)snprintf(buffer, size, "%s", *(char *const *)value);
         break;
     case TLM_TYPE_switch:
@@ -256,8 +268,8 @@ void tlm_settings_clear(tlm_settings *settings)
     }
     for (size_t i = 0; i < TLM_SETTING_COUNT; i++) {
         const tlm_setting_row *row = &tlm_setting_rows[i];
-        bool owned = row->type == TLM_TYPE_text || row->type == TLM_TYPE_list ||
-                     row->type == TLM_TYPE_policy;
+        bool owned =
+            row->type == TLM_TYPE_text || row->type == TLM_TYPE_list || row->type == TLM_TYPE_word;
         if (owned) {
             free(*(char **)member_of(settings, row));
         }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <tlm/file.h>
+#include <tlm/trust.h>
 
 #define OS_RELEASE_MAX 16384U
 
@@ -78,13 +79,17 @@ void tlm_about_fill(tlm_about *about)
 
 void tlm_about_print_version(FILE *stream)
 {
-    (void)fprintf(stream,
-                  "%s %s\n"
-                  "build: %s, %s\n"
-                  "TPM support: %s\n"
-                  "FASTCRYPT: %s\n",
-                  TLM_SERVICE, TLM_VERSION, build.type, build.compiler,
-                  build.tpm_on ? "yes" : "no (built with TPM_ON=OFF)",
-                  build.fastcrypt ? "ON - small local keys, for tests; never for production"
-                                  : "off");
+    (void)fprintf(
+        stream,
+        "%s %s\n"
+        "build: %s, %s\n"
+        "TPM support: %s\n"
+        "FASTCRYPT: %s\n"
+        "runtime trust: %s\n"
+        "compiled-in keys: %zu\n",
+        TLM_SERVICE, TLM_VERSION, build.type, build.compiler,
+        build.tpm_on ? "yes" : "no (built with TPM_ON=OFF)",
+        build.fastcrypt ? "ON - small local keys, for tests; never for production" : "off",
+        tlm_trust_runtime() ? "ON - keys of vendors are read from config/trust; for trials" : "off",
+        tlm_trust_compiled_in());
 }

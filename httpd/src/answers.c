@@ -95,7 +95,8 @@ tlm_result tlm_answers_set(tlm_answers *answers, tlm_document document, unsigned
         timed_body = body;
         body = with_uptime(timed_body, now - answers->started);
     }
-    struct MHD_Response *response = tlm_reply_new(status, body, answers->end);
+    tlm_reply_head head = {.status = status, .end = answers->end};
+    struct MHD_Response *response = tlm_reply_new(&head, body);
     if (response == NULL) {
         free(timed_body);
         return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory for the answer of %s",
@@ -137,7 +138,8 @@ static void renew_uptime(tlm_answers *self)
     }
     answer *status = &self->items[TLM_DOCUMENT_STATUS];
     char *body = with_uptime(self->uptime.body, now - self->started);
-    struct MHD_Response *response = tlm_reply_new(status->status, body, self->end);
+    tlm_reply_head head = {.status = status->status, .end = self->end};
+    struct MHD_Response *response = tlm_reply_new(&head, body);
     if (response != NULL) {
         put(status, response, status->status);
         self->uptime.built = now;

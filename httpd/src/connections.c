@@ -91,6 +91,15 @@ static void look(tlm_connection *connection, int64_t now_ms)
     unsigned served = atomic_load_explicit(&connection->served, memory_order_relaxed);
     struct tcp_info info;
     ask_kernel(connection->file, &info);
+    if (atomic_load_explicit(&connection->calling, memory_order_relaxed)) {
+        /* What comes in meanwhile is the next request, which nobody reads before its turn. */
+        connection->seen = served - 1;
+        connection->half_closed = false;
+        connection->gone = false;
+        connection->quiet_ms = now_ms;
+        connection->busy_ms = 0;
+        return;
+    }
     bool half_closed = info.tcpi_state == STATE_CLOSE_WAIT;
     connection->gone = half_closed && connection->half_closed && served == connection->seen;
     connection->half_closed = half_closed;
@@ -165,7 +174,8 @@ tlm_sweep tlm_connections_drain(tlm_connections *connections, int64_t now_ms)
             continue;
         }
         look(at, now_ms);
-        if (at->busy_ms == 0 || at->gone) {
+        bool calling = atomic_load_explicit(&at->calling, memory_order_relaxed);
+        if (!calling && (at->busy_ms == 0 || at->gone)) {
             /* What was sent to it still gets there; what it asks from now on does not. */
             (void)shutdown(at->file, SHUT_RD);
             at->ended = true;

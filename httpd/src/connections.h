@@ -27,6 +27,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "caller.h"
+
 typedef struct tlm_connection {
     struct tlm_connection *next;
     struct tlm_connection *previous;
@@ -35,6 +37,9 @@ typedef struct tlm_connection {
     bool ended;          /* shut down by the sweep */
     atomic_uint served;  /* requests that arrived whole, and a handshake that came to its end */
     atomic_bool secured; /* the handshake came to its end; always so without TLS */
+    atomic_bool calling; /* its request is whole and waits for the licensing service */
+    tlm_caller caller;   /* who is at the other end */
+    struct tlm_request *request;             /* the one under way, below /api/v1, else NULL */
     struct tlm_tls_credentials *credentials; /* the TLS session's, else NULL */
     unsigned seen;                           /* the sweep's: `served` when it last looked */
     uint64_t bytes;   /* the sweep's: received up to the last whole request */
@@ -73,6 +78,16 @@ static inline void tlm_connection_served(tlm_connection *connection)
     /* One writer, the server's thread: no locked instruction is needed. */
     unsigned served = atomic_load_explicit(&connection->served, memory_order_relaxed);
     atomic_store_explicit(&connection->served, served + 1, memory_order_relaxed);
+}
+
+/*
+ * A request waits for the service, or does so no more: meanwhile the peer owes nothing, and the
+ * sweep lets it be.
+ */
+static inline void tlm_connection_calling(tlm_connection *connection, bool calling)
+{
+    tlm_connection_served(connection);
+    atomic_store_explicit(&connection->calling, calling, memory_order_relaxed);
 }
 
 /* The TLS handshake is over: what is received from now on is a request. */

@@ -10,18 +10,21 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <tlm/file.h>
 #include <tlm/log.h>
 #include <tlm/notify.h>
 
+#include "daemon_api.h"
 #include "daemon_setup.h"
 #include "daemon_tls.h"
 #include "documents.h"
 
 #define SWEEP_MS 1000
 #define DRAIN_MS 3000
+#define DRAIN_LAST_MS 200
 /* The promise is 5 s; what still hangs then, a TPM for example, is left behind. */
 #define STOP_SECONDS 4
 #define STOP_MICROSECONDS 700000
@@ -125,6 +128,7 @@ static tlm_result publish(tlm_daemon *self, tlm_error *error)
     tlm_facts_state facts;
     take_facts(self, &facts);
     tlm_daemon_tls_tell(self);
+    tlm_daemon_api_tell(self, view);
     self->source.view = view;
     self->source.facts = facts.text;
     self->source.facts_as_of = facts.as_of;
@@ -193,6 +197,7 @@ static void reload(tlm_daemon *self)
     if (self->tls != NULL) {
         tlm_tls_reload(self->tls);
     }
+    tlm_daemon_api_reload(self);
     publish_or_log(self);
     tlm_notify("READY=1");
 }
@@ -231,6 +236,9 @@ static void loop(tlm_daemon *self, int signals)
             return;
         }
         tlm_server_sweep(self->server);
+        if (self->admin_server != NULL) {
+            tlm_server_sweep(self->admin_server);
+        }
     }
 }
 
@@ -250,14 +258,37 @@ static void arm_watchdog(void)
     (void)setitimer(ITIMER_REAL, &time, NULL);
 }
 
+/* Waits for the requests of both servers; how many connections are left. */
+static size_t drain(tlm_daemon *self, unsigned wait_ms)
+{
+    struct timespec before;
+    struct timespec after;
+    (void)clock_gettime(CLOCK_MONOTONIC, &before);
+    size_t left = tlm_server_drain(self->server, wait_ms);
+    if (self->admin_server == NULL) {
+        return left;
+    }
+    (void)clock_gettime(CLOCK_MONOTONIC, &after);
+    int64_t gone =
+        (int64_t)(after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000;
+    unsigned rest = gone < (int64_t)wait_ms ? wait_ms - (unsigned)gone : 0;
+    return left + tlm_server_drain(self->admin_server, rest);
+}
+
 static void stop(tlm_daemon *self)
 {
     arm_watchdog();
     tlm_notify("STOPPING=1\nSTATUS=finishing requests");
     tlm_answers_close(self->answers);
     publish_or_log(self);
-    size_t left = tlm_server_drain(self->server, DRAIN_MS);
+    size_t left = drain(self, DRAIN_MS);
+    tlm_daemon_api_stop(self);
+    if (left > 0) {
+        /* Calls that took so long were answered by the service's end. */
+        left = drain(self, DRAIN_LAST_MS);
+    }
     tlm_facts_stop(&self->facts);
+    tlm_server_stop(&self->admin_server);
     tlm_server_stop(&self->server);
     tlm_tls_stop(&self->tls);
     tlm_identity_stop(&self->identity);
@@ -274,6 +305,7 @@ static tlm_result serve(tlm_daemon *self, tlm_error *error)
         result = tlm_setup_server(self, error);
     }
     if (result == TLM_OK) {
+        tlm_daemon_api_serve(self);
         /* Once more, with what the server's own start had to tell. */
         result = publish(self, error);
     }
@@ -296,12 +328,18 @@ static tlm_result start(tlm_daemon *self, tlm_error *error)
         result = tlm_daemon_tls_setup(self, wake, error);
     }
     if (result == TLM_OK) {
+        result = tlm_daemon_api_setup(self, error);
+    }
+    if (result == TLM_OK) {
         result = serve(self, error);
     }
     if (result == TLM_OK) {
         tlm_log(TLM_LOG_INFO, "listening", "address=%s url=%s", self->listener.bound, self->url);
         tlm_notify("READY=1\nSTATUS=serving %s", self->url);
         result = tlm_setup_identity(self, wake, error);
+    }
+    if (result == TLM_OK) {
+        result = tlm_daemon_api_start(self, wake, error);
     }
     if (result == TLM_OK) {
         result = tlm_setup_facts(self, wake, error);
@@ -322,6 +360,7 @@ int tlm_daemon_run(const tlm_settings *settings, int argc, char **argv)
     tlm_error error = {0};
     tlm_daemon self = {.settings = settings, .argc = argc, .argv = argv, .wake_file = -1};
     self.listener.file = -1;
+    self.admin_socket = (tlm_admin_socket){.listener = {.file = -1}, .lock = -1};
     int status = TLM_EXIT_OK;
     sigset_t set;
     fill_watched(&set);

@@ -11,14 +11,15 @@
 #include <tlm/log.h>
 #include <tlm/store.h>
 
-#include "tokend_words.h"
+#include "daemon_api.h"
 
 #define CONFIG_NAME "TLLicenseManager.json"
 #define LOG_NAME "TLLicenseManager.log"
 #define STORE_NAME "token"
 
-/* Descriptors beside connections: log, module, store, child's pipes, and room. */
-#define OTHER_FILES 128
+/* Descriptors beside connections: log, module, store, ledger, child's pipes, administrators, and
+ * room. */
+#define OTHER_FILES 192
 #define CONNECTIONS_MIN 8
 
 #define FACTS_INTERVAL_SECONDS 60
@@ -162,6 +163,7 @@ tlm_result tlm_setup_server(tlm_daemon *self, tlm_error *error)
 {
     tlm_server_config config = {.listener = &self->listener,
                                 .answers = self->answers,
+                                .api = self->api,
                                 .tls = self->tls,
                                 .connections = self->connections,
                                 .idle_seconds = self->settings->rest_timeout,
@@ -186,29 +188,36 @@ static tlm_result choose_interface(tlm_daemon *self, tlm_error *error)
     return result;
 }
 
-tlm_result tlm_setup_identity(tlm_daemon *self, tlm_setup_wake changed, tlm_error *error)
+void tlm_setup_identity_config(const tlm_daemon *self, tlm_tokend_words *words,
+                               tlm_identity_config *config)
 {
     const tlm_settings *settings = self->settings;
     bool module = is_set(settings->pkcs11_module);
-    tlm_tokend_words words;
-    tlm_result result = choose_interface(self, error);
-    if (result != TLM_OK) {
-        return result;
-    }
-    tlm_tokend_words_fill(settings, self->token_store, &words);
-    tlm_identity_config config = {
+    tlm_tokend_words_fill(settings, self->token_store, words);
+    *config = (tlm_identity_config){
         .persistence_dir = settings->persistence_dir,
         .store_dir = self->token_store,
         .tpm = tlm_about_build()->tpm_on && settings->tpm_enabled,
         .socket = settings->pkcs11_socket,
-        .tokend = settings->start_tokend ? words.words : NULL,
+        .tokend = settings->start_tokend ? words->words : NULL,
         .tcti = self->interface != NULL ? self->interface->conf : NULL,
         .tcti_simulated = self->interface != NULL && self->interface->simulated,
         .module = module ? settings->pkcs11_module : NULL,
         .token_uri = module && is_set(settings->pkcs11_token) ? settings->pkcs11_token : NULL,
-        .pin_file = module && is_set(settings->pkcs11_pin_file) ? settings->pkcs11_pin_file : NULL,
-        .changed = changed,
-        .context = self};
+        .pin_file = module && is_set(settings->pkcs11_pin_file) ? settings->pkcs11_pin_file : NULL};
+}
+
+tlm_result tlm_setup_identity(tlm_daemon *self, tlm_setup_wake changed, tlm_error *error)
+{
+    tlm_tokend_words words;
+    tlm_identity_config config;
+    tlm_result result = choose_interface(self, error);
+    if (result != TLM_OK) {
+        return result;
+    }
+    tlm_setup_identity_config(self, &words, &config);
+    config.changed = changed;
+    config.context = self;
     return tlm_identity_start(&config, &self->identity, error);
 }
 
@@ -252,8 +261,11 @@ tlm_result tlm_setup_facts(tlm_daemon *self, tlm_setup_wake changed, tlm_error *
 
 void tlm_setup_clear(tlm_daemon *self)
 {
+    tlm_daemon_api_stop(self);
     tlm_facts_stop(&self->facts);
+    tlm_server_stop(&self->admin_server);
     tlm_server_stop(&self->server);
+    tlm_daemon_api_clear(self);
     tlm_tls_stop(&self->tls);
     tlm_identity_stop(&self->identity);
     tlm_answers_free(&self->answers);

@@ -12,17 +12,24 @@
 #include <stdbool.h>
 
 #include <tlm/identity.h>
+#include <tlm/licensing.h>
 #include <tlm/settings.h>
 #include <tlm/tcti.h>
 
 #include "about.h"
+#include "admin_socket.h"
 #include "answers.h"
+#include "api.h"
 #include "facts.h"
 #include "listen.h"
 #include "notices.h"
 #include "server.h"
 #include "status.h"
 #include "tls.h"
+#include "tokend_words.h"
+
+/* Connections of the administrators' socket at a time. */
+#define TLM_DAEMON_ADMINISTRATORS 32U
 
 typedef struct tlm_daemon {
     const tlm_settings *settings;
@@ -37,6 +44,12 @@ typedef struct tlm_daemon {
     tlm_listener listener;
     tlm_answers *answers;
     tlm_server *server;
+    tlm_api *api;
+    tlm_admin_socket admin_socket;
+    tlm_server *admin_server;     /* NULL: there is no such socket */
+    tlm_licensing *licensing;     /* NULL until it was started */
+    bool tokens_loaded;           /* the bearer tokens, for */
+    tlm_start_state tokens_state; /* this state */
     tlm_identity *identity;
     tlm_facts *facts;
     tlm_tls *tls; /* NULL: plain HTTP */
@@ -65,6 +78,10 @@ TLM_CHECKED tlm_result tlm_setup_listener(tlm_daemon *self, tlm_error *error);
 /* Raises the limit of open files as far as it may, and lowers ours where that is not enough. */
 void tlm_setup_limits(tlm_daemon *self);
 TLM_CHECKED tlm_result tlm_setup_server(tlm_daemon *self, tlm_error *error);
+
+/* How the identity's keys are reached; `words` and the daemon outlive `config`. */
+void tlm_setup_identity_config(const tlm_daemon *self, tlm_tokend_words *words,
+                               tlm_identity_config *config);
 TLM_CHECKED tlm_result tlm_setup_identity(tlm_daemon *self, tlm_setup_wake changed,
                                           tlm_error *error);
 TLM_CHECKED tlm_result tlm_setup_facts(tlm_daemon *self, tlm_setup_wake changed, tlm_error *error);

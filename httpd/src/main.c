@@ -14,13 +14,15 @@ static void print_help(void)
                  "Proves who this host is with a key inside its TPM, and tells it over REST.\n\n",
                  TLM_SERVICE);
     tlm_settings_print_help(TLM_PROGRAM_DAEMON, stdout);
-    (void)printf("\nPaths: /health /ready /status /fingerprint /fingerprint/fallback\n"
-                 "HTTPS: --rest-tls-certificate and --rest-tls-key, files or pkcs11: URIs.\n"
-                 "Signals: SIGTERM and SIGINT end it; SIGHUP opens the log again, reads its level\n"
-                 "         and the certificate of HTTPS.\n"
-                 "Exit status: 0 ended by a signal, 1 failure, 2 wrong setting.\n"
-                 "See %s(8) and %s.json(5).\n",
-                 TLM_SERVICE, TLM_SERVICE);
+    (void)printf(
+        "\nPaths: /health /ready /status /fingerprint /fingerprint/fallback, and below\n"
+        "       /api/v1 keys attest leases check usage licenses revocations state audit\n"
+        "HTTPS: --rest-tls-certificate and --rest-tls-key, files or pkcs11: URIs.\n"
+        "Signals: SIGTERM and SIGINT end it; SIGHUP opens the log again, reads its level,\n"
+        "         the certificate of HTTPS, admin.token and client.token.\n"
+        "Exit status: 0 ended by a signal, 1 failure, 2 wrong setting.\n"
+        "See %s(8) and %s.json(5).\n",
+        TLM_SERVICE, TLM_SERVICE);
 }
 
 /* Whatever is wrong with them, a file that cannot be read included, it is the settings. */

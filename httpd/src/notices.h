@@ -17,7 +17,7 @@
 
 #include <tlm/result.h>
 
-#define TLM_NOTICES_MAX 8
+#define TLM_NOTICES_MAX 16
 
 typedef struct tlm_notice {
     const char *code; /* a constant; NULL: free place */

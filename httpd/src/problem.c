@@ -1,9 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "problem.h"
 
+#include <string.h>
+
 #include <microhttpd.h>
 
 #include "json_text.h"
+
+/* What says more of this problem; it must not say another thing than the members of each problem.
+ */
+static int add_members(json_t *object, json_t *members)
+{
+    int failed = 0;
+    const char *name = NULL;
+    json_t *value = NULL;
+    json_object_foreach(members, name, value)
+    {
+        if (strcmp(name, "code") == 0 || json_object_get(object, name) == NULL) {
+            failed |= json_object_set(object, name, value);
+        }
+    }
+    return failed;
+}
 
 char *tlm_problem_text(const tlm_problem *problem)
 {
@@ -21,5 +39,6 @@ char *tlm_problem_text(const tlm_problem *problem)
     if (problem->instance != NULL && problem->instance[0] != '\0') {
         failed |= json_object_set_new(object, "instance", tlm_json_text(problem->instance));
     }
+    failed |= add_members(object, problem->members);
     return tlm_json_finish(object, failed);
 }

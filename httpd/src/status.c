@@ -3,6 +3,8 @@
 
 #include <microhttpd.h>
 
+#include <tlm/trust.h>
+
 #include "json_text.h"
 #include "problem.h"
 
@@ -85,6 +87,7 @@ static json_t *build_object(void)
     failed |= json_object_set_new(object, "type", tlm_json_text(build->type));
     failed |= json_object_set_new(object, "fastcrypt", json_boolean(build->fastcrypt));
     failed |= json_object_set_new(object, "tpmOn", json_boolean(build->tpm_on));
+    failed |= json_object_set_new(object, "runtimeTrust", json_boolean(tlm_trust_runtime()));
     return whole(object, failed);
 }
 
@@ -188,6 +191,7 @@ static json_t *paths_object(const tlm_status_source *source)
     failed |= json_object_set_new(object, "persistence", tlm_json_text(source->persistence_dir));
     failed |= json_object_set_new(object, "log", tlm_json_text(source->log_file));
     failed |= json_object_set_new(object, "tokenStore", tlm_json_text(source->token_store));
+    failed |= json_object_set_new(object, "adminSocket", tlm_json_text(source->admin_socket));
     return whole(object, failed);
 }
 
@@ -252,6 +256,9 @@ char *tlm_status_text(const tlm_status_source *source)
     failed |= json_object_set_new(object, "storageId", tlm_json_text(view->storage_id));
     failed |= json_object_set_new(object, "paths", paths_object(source));
     failed |= json_object_set_new(object, "tls", tls_object(source->tls));
+    failed |= json_object_set_new(object, "licensing",
+                                  source->licensing != NULL ? json_incref(source->licensing)
+                                                            : json_null());
     failed |= json_object_set_new(object, "errors", errors_array(source));
     failed |= json_object_set_new(object, "startedAt", tlm_json_time(about->started));
     return tlm_json_finish(object, failed);

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <time.h>
 
+#include <jansson.h>
+
 #include <tlm/identity.h>
 
 #include "about.h"
@@ -37,7 +39,9 @@ typedef struct tlm_status_source {
     const char *persistence_dir;
     const char *log_file;
     const char *token_store;
+    const char *admin_socket;  /* NULL or "" where there is none */
     const tlm_status_tls *tls; /* NULL: plain HTTP */
+    json_t *licensing;         /* what the service says of itself; NULL: it does not run yet */
 } tlm_status_source;
 
 /* Why the view is not healthy; false where it is, or where nothing is decided yet. */

@@ -158,6 +158,13 @@ void tlm_tls_session_end(tlm_connection *connection)
     }
 }
 
+bool tlm_tls_session_has_client(gnutls_session_t session, const tlm_connection *connection)
+{
+    unsigned count = 0;
+    return connection->credentials != NULL && connection->credentials->client_ca &&
+           gnutls_certificate_get_peers(session, &count) != NULL && count > 0;
+}
+
 void tlm_tls_session_give_up(void)
 {
     /*

@@ -38,6 +38,9 @@ int tlm_tls_session_certificate(gnutls_session_t session, const struct gnutls_ce
                                 gnutls_ocsp_data_st **ocsp, unsigned *ocsp_size,
                                 gnutls_privkey_t *key, unsigned *flags);
 
+/* Whether the peer showed a certificate; one that is not of our authorities ended the handshake. */
+bool tlm_tls_session_has_client(gnutls_session_t session, const tlm_connection *connection);
+
 /*
  * Tells the peer of the handshake that this thread is in that it failed inside this host. For the
  * key's signature, while nothing of the server's answer has left.

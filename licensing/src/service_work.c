@@ -260,6 +260,26 @@ static tlm_result open_list(tlm_licensing *service, tlm_job *job, tlm_error *err
     return result;
 }
 
+/*
+ * A key that nobody knows may have come since the files were read: they are read again, so that a
+ * first license takes no signal to the program.
+ */
+static tlm_result open_text(tlm_licensing *service, tlm_job *job,
+                            tlm_result (*open)(tlm_licensing *, tlm_job *, tlm_error *),
+                            tlm_error *error)
+{
+    tlm_result result = open(service, job, error);
+    if (result != TLM_ERR_UNTRUSTED || !tlm_trust_runtime() || service->trust_dir == NULL) {
+        return result;
+    }
+    tlm_error unread = {0}; /* a file that cannot be taken is in the log and in the status */
+    if (tlm_service_trust_load(service, &unread) == TLM_OK || unread.result != TLM_ERR_MEMORY) {
+        service->changed(service->context);
+        result = open(service, job, error);
+    }
+    return result;
+}
+
 /* A lease that is not borrowed needs no proof, and one that is there none of another key. */
 static tlm_result check_return(tlm_licensing *service, tlm_job *job, tlm_error *error)
 {
@@ -283,10 +303,10 @@ static void do_job(tlm_licensing *service, tlm_job *job)
     tlm_result result = TLM_OK;
     switch (job->call->op) {
     case TLM_CALL_ACTIVATE:
-        result = open_package(service, job, &error);
+        result = open_text(service, job, open_package, &error);
         break;
     case TLM_CALL_REVOKE:
-        result = open_list(service, job, &error);
+        result = open_text(service, job, open_list, &error);
         break;
     default:
         result = check_return(service, job, &error);

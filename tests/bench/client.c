@@ -18,10 +18,11 @@ static int cpu(int argc, char **argv);
 static int port(int argc, char **argv);
 
 static const verb verbs[] = {
-    {"start", bench_start, "http PATH|line TEXT COMMAND…",
-     "microseconds from the start of COMMAND to 200 at PATH or to a line that begins with TEXT,\n"
-     "    and microseconds of CPU it used; {port} in COMMAND is replaced by a free port, and\n"
-     "    COMMAND is ended by SIGTERM then"},
+    {"start", bench_start, "http PATH|line TEXT|lease FEATURE COMMAND…",
+     "microseconds from the start of COMMAND to 200 at PATH, to a line that begins with TEXT or\n"
+     "    to a lease of FEATURE, and microseconds of CPU it used; {port} in COMMAND is replaced "
+     "by\n"
+     "    a free port, and COMMAND is ended by SIGTERM then"},
     {"request", bench_request, "PORT PATH COUNT",
      "COUNT requests over one connection, one after the other"},
     {"idle", bench_idle, "PORT COUNT PID",
@@ -29,6 +30,11 @@ static const verb verbs[] = {
     {"tls", bench_tls, "PORT SECONDS CLIENTS",
      "full handshakes of TLS 1.3 per second, by so many clients at a time, and microseconds of\n"
      "    GET /health on a kept connection meanwhile: median, 99 %, longest"},
+    {"leases", bench_leases, "PORT MILLISECONDS CLIENTS FEATURE",
+     "leases taken and returned on a kept connection for each client: changes per second,\n"
+     "    microseconds of one, median and 99 %, and how many leases there were in all"},
+    {"attest", bench_attest, "PORT MILLISECONDS CLIENTS",
+     "nonces answered by statements: per second, microseconds of one, median and 99 %, in all"},
     {"cpu", cpu, "PID", "nanoseconds of CPU that PID has used"},
     {"port", port, "", "a port of 127.0.0.1 that is free"},
 };

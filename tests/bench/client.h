@@ -11,6 +11,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -32,12 +33,24 @@ unsigned bench_free_port(void);
 /* One GET over an open connection; reads the whole answer. False where the connection broke. */
 bool bench_ask(int file, const char *path, unsigned *status);
 
+/* The same with a request of one's own. */
+bool bench_exchange(int file, const char *request, size_t size, unsigned *status);
+
+/* Bytes that an answer takes as a whole, 0 while its headers are not there; and its status. */
+size_t bench_answer_size(const char *text);
+unsigned bench_answer_status(const char *text);
+
+/* The request for a lease; its size, 0 where it does not fit. */
+size_t bench_request_lease(char *request, size_t room, const char *feature, const char *client);
+
 /* A number from `minimum` to `maximum` in decimal; false otherwise. */
 bool bench_number(const char *text, long minimum, long maximum, long *number);
 
 int bench_start(int argc, char **argv);
 int bench_request(int argc, char **argv);
 int bench_idle(int argc, char **argv);
+int bench_leases(int argc, char **argv);
+int bench_attest(int argc, char **argv);
 int bench_tls(int argc, char **argv);
 
 #endif

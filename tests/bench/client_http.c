@@ -47,8 +47,7 @@ unsigned bench_free_port(void)
     return found ? ntohs(at.sin_port) : 0;
 }
 
-/* The bytes an answer takes as a whole; 0 while its headers are not there. */
-static size_t answer_size(const char *text)
+size_t bench_answer_size(const char *text)
 {
     const char *body = strstr(text, "\r\n\r\n");
     const char *length = strcasestr(text, "\r\nContent-Length:");
@@ -58,14 +57,18 @@ static size_t answer_size(const char *text)
     return (size_t)(body + 4 - text) + strtoul(length + strlen("\r\nContent-Length:"), NULL, 10);
 }
 
-bool bench_ask(int file, const char *path, unsigned *status)
+unsigned bench_answer_status(const char *text)
+{
+    static const char line[] = "HTTP/1.1 ";
+    return strncmp(text, line, sizeof line - 1) == 0
+               ? (unsigned)strtoul(text + sizeof line - 1, NULL, 10)
+               : 0;
+}
+
+bool bench_exchange(int file, const char *request, size_t size, unsigned *status)
 {
     static char answer[ANSWER_MAX];
-    char request[256];
-    int size =
-        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
-    if (size < 0 || (size_t)size >= sizeof request ||
-        send(file, request, (size_t)size, MSG_NOSIGNAL) != size) {
+    if (send(file, request, size, MSG_NOSIGNAL) != (ssize_t)size) {
         return false;
     }
     size_t had = 0;
@@ -77,14 +80,34 @@ bool bench_ask(int file, const char *path, unsigned *status)
         }
         had += (size_t)got;
         answer[had] = '\0';
-        whole = answer_size(answer);
+        whole = bench_answer_size(answer);
     }
-    static const char line[] = "HTTP/1.1 ";
-    if (strncmp(answer, line, sizeof line - 1) != 0) {
-        return false;
+    *status = bench_answer_status(answer);
+    return *status != 0;
+}
+
+bool bench_ask(int file, const char *path, unsigned *status)
+{
+    char request[256];
+    int size =
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
+    return size > 0 && (size_t)size < sizeof request &&
+           bench_exchange(file, request, (size_t)size, status);
+}
+
+size_t bench_request_lease(char *request, size_t room, const char *feature, const char *client)
+{
+    char body[512];
+    int size =
+        snprintf(body, sizeof body, "{\"feature\":\"%s\",\"client\":\"%s\"}", feature, client);
+    if (size < 0 || (size_t)size >= sizeof body) {
+        return 0;
     }
-    *status = (unsigned)strtoul(answer + sizeof line - 1, NULL, 10);
-    return true;
+    size = snprintf(request, room,
+                    "POST /api/v1/leases HTTP/1.1\r\nHost: localhost\r\n"
+                    "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+                    size, body);
+    return size > 0 && (size_t)size < room ? (size_t)size : 0;
 }
 
 int bench_request(int argc, char **argv)

@@ -38,12 +38,28 @@ static void set_port(char **argv, char *text, size_t size, unsigned port)
     }
 }
 
-static bool wait_http(unsigned port, const char *path, int64_t until)
+/* What a start is waited for with: a page, a lease, or a line of the output. */
+typedef struct goal {
+    const char *kind;
+    const char *text;
+} goal;
+
+static bool ask_once(int file, const goal *of, unsigned *status)
+{
+    if (strcmp(of->kind, "http") == 0) {
+        return bench_ask(file, of->text, status);
+    }
+    char request[1024];
+    size_t size = bench_request_lease(request, sizeof request, of->text, "first");
+    return size != 0 && bench_exchange(file, request, size, status);
+}
+
+static bool wait_http(unsigned port, const goal *of, int64_t until)
 {
     while (bench_now() < until) {
         unsigned status = 0;
         int file = bench_connect(port);
-        bool served = file >= 0 && bench_ask(file, path, &status) && status == 200;
+        bool served = file >= 0 && ask_once(file, of, &status) && status / 100 == 2;
         if (file >= 0) {
             (void)close(file);
         }
@@ -119,9 +135,11 @@ static bool spawn(char **argv, pid_t *pid, int *output)
 
 int bench_start(int argc, char **argv)
 {
-    bool http = argc > 2 && strcmp(argv[0], "http") == 0;
-    if (argc < 3 || (!http && strcmp(argv[0], "line") != 0)) {
-        (void)fputs("bench-client start: http PATH or line TEXT, and a command are needed\n",
+    const goal to = {argc > 0 ? argv[0] : "", argc > 1 ? argv[1] : ""};
+    bool line = strcmp(to.kind, "line") == 0;
+    if (argc < 3 || (!line && strcmp(to.kind, "http") != 0 && strcmp(to.kind, "lease") != 0)) {
+        (void)fputs("bench-client start: http PATH, line TEXT or lease FEATURE, and a command are "
+                    "needed\n",
                     stderr);
         return 2;
     }
@@ -135,8 +153,8 @@ int bench_start(int argc, char **argv)
         (void)fprintf(stderr, "bench-client start: cannot start %s\n", argv[2]);
         return 1;
     }
-    bool started = http ? wait_http(port, argv[1], begun + START_NS)
-                        : wait_line(output, argv[1], begun + START_NS);
+    bool started = line ? wait_line(output, to.text, begun + START_NS)
+                        : wait_http(port, &to, begun + START_NS);
     int64_t took = bench_now() - begun;
     int64_t used = bench_cpu(pid);
     bool ended = end(pid);

@@ -296,7 +296,7 @@ socket_recovery() {
     for ((i = 0; i < socket_rounds; i++)); do
         application ES256 sign 10 > /dev/null 2>> "$work/log"
         swtpm_stop "$work/tpm.sock" "$work/tpm.pid"
-        swtpm_start "$work/tpm" "$work/tpm.sock" "$work/tpm.pid" || die "swtpm did not start"
+        start_tpm
         echo "$(($(application ES256 first 2>> "$work/log") / 1000)) 50000" >> "$work/socket"
     done
     stop_servers
@@ -333,7 +333,6 @@ measure_socket() {
     for backend in softhsm swtpm; do
         make_state "$backend"
         use_state "$backend"
-        state=$work/$backend
         if [ "$backend" = swtpm ]; then
             socket_signatures ES256 "ratio >= 0.9"
             socket_signatures RS256 "ratio >= 0.9"

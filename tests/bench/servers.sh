@@ -6,17 +6,24 @@
 
 servers=()
 
-# make_state BACKEND: a token and a first start, so that all that follow are warm ones.
+# The TPM has a session of its own, which goes before other work as the others do that are measured.
+start_tpm() {
+    swtpm_start "$work/tpm" "$work/tpm.sock" "$work/tpm.pid" || die "swtpm did not start"
+    set_session_nice "$precedence" "$(cat "$work/tpm.pid")"
+}
+
+# make_state NAME: a token and a first start, so that all that follow are warm ones. NAME is that of
+# the back end, or begins with it: softhsm-many.
 make_state() {
-    local backend=$1 kind=$1 state=$work/$1
+    local backend=${1%%-*} kind=${1%%-*} state=$work/$1
     [ ! -d "$state" ] || return 0
     mkdir -p "$state"/{config,persistence,log}
     if [ "$backend" = swtpm ]; then
         kind=tpm
-        swtpm_start "$work/tpm" "$work/tpm.sock" "$work/tpm.pid" || die "swtpm did not start"
+        start_tpm
     fi
-    use_state "$backend"
-    say "making a token: $backend"
+    use_state "$1"
+    say "making a token: $1"
     "$build_dir/token-init/tlm-token-init" provision --backend "$kind" \
         --config-dir "$state/config" --persistence-dir "$state/persistence" \
         ${tcti:+--tcti "$tcti"} >> "$work/log" 2>&1 ||
@@ -28,10 +35,11 @@ make_state() {
     chmod 600 "$state/pin"
 }
 
-# use_state BACKEND: `daemon` is the command of a warm start; `floor` and `floor_env` are arguments
-# and environment of the token's floor.
+# use_state NAME: `state` is its directory, `daemon` the command of a warm start; `floor` and
+# `floor_env` are arguments and environment of the token's floor.
 use_state() {
-    local backend=$1 state=$work/$1
+    local backend=${1%%-*}
+    state=$work/$1
     tcti=""
     [ "$backend" != swtpm ] || tcti=swtpm:path=$work/tpm.sock
     store=$state/persistence/token

@@ -5,6 +5,7 @@
  * p11-kit's client module. P11_KIT_SERVER_ADDRESS names the socket.
  *
  *     bench-socket MODULE ES256|RS256 sign COUNT     nanoseconds of each signature, median
+ *     bench-socket MODULE ES256|RS256 spread COUNT   the same, median and 99 %
  *     bench-socket MODULE ES256|RS256 first          nanoseconds from here to the first signature;
  *                                                    tried until the token is there
  *     bench-socket MODULE ES256|RS256 hold           prints "held" and keeps the session open until
@@ -12,6 +13,7 @@
  */
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +70,8 @@ static int compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static tlm_result measure(tlm_key *key, tlm_jwa algorithm, unsigned long count, tlm_error *error)
+static tlm_result measure(tlm_key *key, tlm_jwa algorithm, unsigned long count, bool spread,
+                          tlm_error *error)
 {
     int64_t *times = calloc(count, sizeof *times);
     if (times == NULL) {
@@ -82,7 +85,11 @@ static tlm_result measure(tlm_key *key, tlm_jwa algorithm, unsigned long count, 
     }
     if (result == TLM_OK) {
         qsort(times, count, sizeof *times, compare);
-        (void)printf("%lld\n", (long long)times[count / 2]);
+        (void)printf("%lld", (long long)times[count / 2]);
+        if (spread) {
+            (void)printf(" %lld", (long long)times[count * 99 / 100]);
+        }
+        (void)printf("\n");
     }
     free(times);
     return result;
@@ -135,8 +142,9 @@ static tlm_result run(int argc, char **argv, tlm_error *error)
     tlm_key *key = NULL;
     tlm_result result = open_key(argv[1], algorithm, &token, &key, error);
     if (result == TLM_OK) {
-        result = strcmp(argv[3], "hold") == 0 ? hold(key, algorithm, error)
-                                              : measure(key, algorithm, count, error);
+        result = strcmp(argv[3], "hold") == 0
+                     ? hold(key, algorithm, error)
+                     : measure(key, algorithm, count, strcmp(argv[3], "spread") == 0, error);
     }
     tlm_key_free(&key);
     tlm_token_close(&token);

@@ -35,11 +35,15 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
         for command in $("$TOKEN_INIT" help | awk '/^Subcommands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'); do
             "$TOKEN_INIT" help "$command"
         done
+        "$ISSUE" help
+        for command in $("$ISSUE" help | awk '/^Subcommands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'); do
+            "$ISSUE" help "$command"
+        done
         local script
         for script in run test bench; do
             "$SOURCE/scripts/$script" --help
         done
-        man_text TLLicenseManager.8 tlm-token-init.8 tlm-tokend.8
+        man_text TLLicenseManager.8 tlm-token-init.8 tlm-tokend.8 tlm.1
         grep -v '^#' "$SOURCE/tests/docs/foreign-flags.txt"
     } | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u > known
     grep -ohE -- '(^|[^[:alnum:]-])--[a-z][a-z0-9-]+' "${documents[@]}" |
@@ -53,6 +57,7 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
         table_environment
         grep -oE '(option\(|set\()[A-Z_0-9]+' -h "$SOURCE/CMakeLists.txt" "$SOURCE/tests/CMakeLists.txt" |
             sed 's/.*(//'
+        grep -ohE '\bTLM_[A-Z_]+' "$SOURCE/client/include/tlm-client.h" "$SOURCE/client/man/tlm.1.in"
         grep -v '^#' "$SOURCE/tests/docs/foreign-names.txt"
     } | sort -u > known
     grep -ohE '\b(TLM|TPM|TSS2|TPM2|TPM2TOOLS|SOFTHSM2|DOCKER)_[A-Z0-9_]*[A-Z0-9]\b' \
@@ -64,7 +69,7 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
 @test "every configuration key in the documents is in the table" {
     # Of a key in a section of a section, the inner one is named by itself too: REST.Tls.
     table_keys | sed -E 'p; s/^([^.]*\.[^.]*)\..*/\1/' | sort -u > known
-    grep -ohE '\b(LicenseManager|REST|TPM|Pkcs11|Persistence)(\.[A-Z][A-Za-z0-9]+)+' "${documents[@]}" |
+    grep -ohE '\b(LicenseManager|REST|TPM|Pkcs11|Persistence|Licensing)(\.[A-Z][A-Za-z0-9]+)+' "${documents[@]}" |
         missing_from known > unknown
     cat unknown
     [ ! -s unknown ]
@@ -101,17 +106,28 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
     in_document names "$SOURCE/docs/troubleshooting.md"
 }
 
-@test "every route and every code of the REST interface is in docs/formats.md" {
-    grep -oE '^ *ROW\("/[a-z/]+"' "$SOURCE/httpd/src/routes.c" | cut -d '"' -f 2 > names
-    [ "$(wc -l < names)" -ge 5 ]
-    in_document names "$SOURCE/docs/formats.md"
+@test "every route of the REST interface is in the documents" {
+    grep -oE '"/[a-z0-9/{}]+"' "$SOURCE/httpd/src/routes.c" | tr -d '"' | sort -u | grep -v '^/api/v1/$' > names
+    [ "$(wc -l < names)" -ge 17 ]
+    grep -v '^/api' names > documents
+    [ "$(wc -l < documents)" -ge 5 ]
+    in_document documents "$SOURCE/docs/formats.md"
+    # There a route has its methods before it.
+    cat "$SOURCE/docs/formats.md" "$SOURCE/docs/rest.md" |
+        sed -E 's/`(GET|POST|PUT|DELETE) /`/g; s/\?[a-z]+=[^`]*`/`/g' > both
+    in_document names both
+}
+
+@test "every code of the REST interface is in docs/formats.md" {
     cat "$SOURCE"/httpd/src/*.c | tr '\n' ' ' | sed 's/\\"/"/g' |
-        grep -oE '(tlm_notices_raise\([^;]*;|tell\(self, [^;]*;|"code":"[a-z-]+"|\{MHD_HTTP_[A-Z_]+, "[a-z-]+")' |
+        grep -oE '((tlm_notices_raise|load_token|refuse)\([^;]*;|tell\(self, [^;]*;|"code":"[a-z-]+"|\{MHD_HTTP_[A-Z_]+, "[a-z-]+")' |
         grep -oE '"[a-z]+(-[a-z]+)+"' | tr -d '"' | sort -u > names
     grep -qx tpm-facts names
     grep -qx tls-certificate names
     grep -qx request-timeout names
     grep -qx content-too-large names
+    grep -qx media-type names
+    grep -qx admin-token names
     in_document names "$SOURCE/docs/formats.md"
 }
 

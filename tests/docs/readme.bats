@@ -51,6 +51,22 @@ run_blocks() {
     [ "$output" = "$fingerprint  -" ]
 }
 
+@test "the README's license is issued, activated and used" {
+    local state=$PWD/state
+    mkdir -p state "$BATS_FILE_TMPDIR/config"
+    ln -s "$BATS_FILE_TMPDIR/config" state/config
+    ln -s "$BATS_FILE_TMPDIR" state/run
+    ln -s "$ISSUE" bin/tlm-issue
+    ln -s "$BUILD/client/tlm" bin/tlm
+    export state
+    export TLM_URL=$url
+    run run_blocks README.md 'test: license'
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *"this runs while a seat is held"* ]]
+    [[ $output =~ active\ +ACME\ +editor\ +pro\ +0\ of\ 2\ +trial ]]
+}
+
 @test "the recipe for srk.pem gives the daemon's fingerprint" {
     cp "$PERSISTENCE/token/srk.pem" .
     run run_blocks docs/formats.md 'test: recipe'

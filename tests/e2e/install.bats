@@ -30,19 +30,23 @@ teardown() {
 @test "programs, manuals and documents are in their places" {
     [ -x "$prefix/sbin/TLLicenseManager" ]
     [ -x "$prefix/sbin/tlm-token-init" ]
+    [ -x "$prefix/bin/tlm-issue" ]
+    cmp "$prefix/share/trustedLicensing/license.schema.json" "$SOURCE/licensing/issue/schema/license.schema.json"
+    [ -s "$prefix/share/man/man1/tlm-issue.1" ]
     [ -s "$prefix/share/man/man8/TLLicenseManager.8" ]
     [ -s "$prefix/share/man/man8/tlm-token-init.8" ]
     [ -s "$prefix/share/man/man5/TLLicenseManager.json.5" ]
-    mandoc -T lint -W warning "$prefix"/share/man/man[58]/*
+    mandoc -T lint -W warning "$prefix"/share/man/man[158]/*
     run find "$prefix" -name 'test_*'
     [ -z "$output" ]
 }
 
-@test "both programs tell the same version, the project's" {
+@test "the programs tell the same version, the project's" {
     local version
     version=$(sed -n 's/^project(TLLicenseManager VERSION \([0-9.]*\).*/\1/p' "$SOURCE/CMakeLists.txt")
     "$prefix/sbin/TLLicenseManager" --version | grep -F "$version"
     "$prefix/sbin/tlm-token-init" --version | grep -F "$version"
+    "$prefix/bin/tlm-issue" --version | grep -F "$version"
 }
 
 @test "the daemon links no TPM library" {
@@ -53,11 +57,14 @@ teardown() {
     run ldd "$prefix/sbin/tlm-token-init"
     [[ $output == *libtss2-esys* ]]
     [[ $output != *libmicrohttpd* ]]
+    run ldd "$prefix/bin/tlm-issue"
+    [[ $output == *libyaml* ]]
+    [[ $output != *libtss2* && $output != *libmicrohttpd* && $output != *libsqlite* ]]
 }
 
 @test "the programs are hardened: PIE, relro, bindings at once, no executable stack" {
     local file
-    for file in "$prefix/sbin/TLLicenseManager" "$prefix/sbin/tlm-token-init"; do
+    for file in "$prefix/sbin/TLLicenseManager" "$prefix/sbin/tlm-token-init" "$prefix/bin/tlm-issue"; do
         readelf -hW "$file" | grep -q 'Type: *DYN'
         readelf -lW "$file" | grep -q GNU_RELRO
         readelf -dW "$file" | grep -q BIND_NOW

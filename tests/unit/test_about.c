@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <tlm/trust.h>
+
 #include "about.h"
 
 static void reads_the_name_of_the_system(void **state)
@@ -75,6 +77,10 @@ static void version_says_what_was_built(void **state)
     const tlm_build *build = tlm_about_build();
     assert_non_null(strstr(text, build->compiler));
     assert_non_null(strstr(text, build->fastcrypt ? "FASTCRYPT: ON" : "FASTCRYPT: off"));
+    assert_non_null(strstr(text, tlm_trust_runtime() ? "runtime trust: ON" : "runtime trust: off"));
+    char keys[48];
+    (void)snprintf(keys, sizeof keys, "compiled-in keys: %zu\n", tlm_trust_compiled_in());
+    assert_non_null(strstr(text, keys));
     assert_non_null(strstr(text, build->tpm_on ? "TPM support: yes" : "TPM support: no"));
 }
 

@@ -312,6 +312,53 @@ static void nothing_is_no_connection(void **state)
     assert_int_equal(done.left, 0);
 }
 
+/* It is the host that takes its time: the peer's deadline stands still. */
+static void a_call_has_no_deadline(void **state)
+{
+    (void)state;
+    pair one = open_pair(START);
+    assert_int_equal(send(one.client, "POST", 4, 0), 4);
+    tlm_connection_calling(one.connection, true);
+    for (int i = 1; i < 20; i++) {
+        tlm_sweep done = tlm_connections_sweep(&connections, START + (int64_t)i * DEADLINE_MS);
+        assert_int_equal(done.late + done.closed, 0);
+        done = tlm_connections_drain(&connections, START + (int64_t)i * DEADLINE_MS);
+        assert_int_equal(done.closed, 0);
+        assert_int_equal(done.left, 1);
+        if (i < 3) {
+            /* The next request, which nobody reads yet. */
+            assert_int_equal(send(one.client, "GET", 3, 0), 3);
+        }
+    }
+    int64_t now = START + (int64_t)20 * DEADLINE_MS;
+    tlm_connection_calling(one.connection, false);
+    tlm_sweep done = tlm_connections_sweep(&connections, now);
+    assert_int_equal(done.late, 0);
+    assert_int_equal(send(one.client, "GET", 3, 0), 3);
+    (void)tlm_connections_sweep(&connections, now + 1);
+    done = tlm_connections_sweep(&connections, now + 1 + DEADLINE_MS);
+    assert_int_equal(done.late, 1);
+    close_pair(&one);
+}
+
+/* Gone while its call is under way: found out when there is something to tell it. */
+static void who_stops_sending_is_kept_during_a_call(void **state)
+{
+    (void)state;
+    pair one = open_pair(START);
+    tlm_connection_calling(one.connection, true);
+    assert_int_equal(shutdown(one.client, SHUT_WR), 0);
+    for (int i = 1; i < 5; i++) {
+        tlm_sweep done = tlm_connections_sweep(&connections, START + (int64_t)i * 1000);
+        assert_int_equal(done.closed, 0);
+    }
+    tlm_connection_calling(one.connection, false);
+    (void)tlm_connections_sweep(&connections, START + 6000);
+    tlm_sweep done = tlm_connections_sweep(&connections, START + 7000);
+    assert_int_equal(done.closed, 1);
+    close_pair(&one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +367,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(deadline_begins_with_the_first_byte, begin, end),
         cmocka_unit_test_setup_teardown(whole_requests_start_anew, begin, end),
         cmocka_unit_test_setup_teardown(second_request_has_a_deadline_too, begin, end),
+        cmocka_unit_test_setup_teardown(a_call_has_no_deadline, begin, end),
+        cmocka_unit_test_setup_teardown(who_stops_sending_is_kept_during_a_call, begin, end),
         cmocka_unit_test_setup_teardown(one_above_the_limit_is_told, begin, end),
         cmocka_unit_test_setup_teardown(drain_closes_idle_ones_alone, begin, end),
         cmocka_unit_test_setup_teardown(one_that_sends_no_more_is_closed, begin, end),

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include <tlm/trust.h>
+
 #include "fingerprint_json.h"
 #include "status.h"
 
@@ -106,6 +108,32 @@ static void tls_is_told(void **state)
     assert_string_equal(text_at(object, "tls.certificateNotAfter"), "2023-11-14T22:13:20Z");
     assert_string_equal(text_at(object, "tls.keyIn"), "token");
     json_decref(object);
+}
+
+static void licensing_is_told(void **state)
+{
+    (void)state;
+    tlm_notices notices = {0};
+    tlm_identity_view view = tpm_view();
+    json_t *object = status_of(&view, &notices, NULL);
+    assert_true(json_is_null(json_object_get(object, "licensing")));
+    assert_null(text_at(object, "paths.adminSocket"));
+    assert_int_equal(
+        json_is_true(json_object_get(json_object_get(object, "build"), "runtimeTrust")),
+        tlm_trust_runtime());
+    json_decref(object);
+    json_t *licensing = json_pack("{s:s}", "state", "ok");
+    tlm_status_source source = {.view = &view,
+                                .about = &about,
+                                .notices = &notices,
+                                .admin_socket = "/run/tlm/admin.sock",
+                                .licensing = licensing};
+    object = parse(tlm_status_text(&source));
+    assert_string_equal(text_at(object, "licensing.state"), "ok");
+    assert_string_equal(text_at(object, "paths.adminSocket"), "/run/tlm/admin.sock");
+    json_decref(object);
+    assert_int_equal(licensing->refcount, 1);
+    json_decref(licensing);
 }
 
 static void healthy_on_a_tpm(void **state)
@@ -356,6 +384,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(healthy_on_a_tpm),
         cmocka_unit_test(tls_is_told),
+        cmocka_unit_test(licensing_is_told),
         cmocka_unit_test(nothing_known_yet),
         cmocka_unit_test(connected_to_a_simulated_tpm),
         cmocka_unit_test(a_token_that_is_no_tpm),

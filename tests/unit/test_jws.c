@@ -365,7 +365,7 @@ static void bounds_nesting(void **state)
     char text[256];
     for (size_t levels = TLM_JSON_DEPTH_MAX; levels <= TLM_JSON_DEPTH_MAX + 1; levels++) {
         size_t inner = levels - 1;
-        memcpy(text, "{\"a\":", 5);
+        (void)snprintf(text, sizeof text, "{\"a\":");
         memset(text + 5, '[', inner);
         memset(text + 5 + inner, ']', inner);
         text[5 + 2 * inner] = '}';

@@ -31,7 +31,8 @@ static const char *text_of(const json_t *object, const char *key)
 static void has_all_members(void **state)
 {
     (void)state;
-    tlm_problem problem = {503, "foreign", "The files belong to another TPM", "do this", "/ready"};
+    tlm_problem problem = {503,       "foreign", "The files belong to another TPM",
+                           "do this", "/ready",  NULL};
     json_t *object = parse(&problem);
     assert_string_equal(text_of(object, "type"), "about:blank");
     assert_string_equal(text_of(object, "title"), "Service Unavailable");
@@ -61,11 +62,25 @@ static void survives_any_path(void **state)
     static const char *const paths[] = {"/\"\\", "/\xff\xfe", "/\xc3", "/\x01\x7f", "/ä€"};
     static const char *const shown[] = {"/\"\\", "/??", "/?", "/\x01\x7f", "/ä€"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        tlm_problem problem = {404, "not-found", "nothing", NULL, paths[i]};
+        tlm_problem problem = {404, "not-found", "nothing", NULL, paths[i], NULL};
         json_t *object = parse(&problem);
         assert_string_equal(text_of(object, "instance"), shown[i]);
         json_decref(object);
     }
+}
+
+static void further_members_stand_behind(void **state)
+{
+    (void)state;
+    json_t *members =
+        json_pack("{s:i, s:s, s:s}", "position", 3, "code", "ledger-missing", "status", "200");
+    tlm_problem problem = {.status = 503, .code = "busy", .detail = "x", .members = members};
+    json_t *object = parse(&problem);
+    assert_int_equal(json_integer_value(json_object_get(object, "position")), 3);
+    assert_string_equal(text_of(object, "code"), "ledger-missing");
+    assert_int_equal(json_integer_value(json_object_get(object, "status")), 503);
+    json_decref(object);
+    json_decref(members);
 }
 
 static void texts_of_unknown_origin(void **state)
@@ -104,9 +119,13 @@ static void failure_gives_no_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(has_all_members),   cmocka_unit_test(leaves_out_what_is_not_there),
-        cmocka_unit_test(survives_any_path), cmocka_unit_test(texts_of_unknown_origin),
-        cmocka_unit_test(instants),          cmocka_unit_test(failure_gives_no_text),
+        cmocka_unit_test(has_all_members),
+        cmocka_unit_test(leaves_out_what_is_not_there),
+        cmocka_unit_test(survives_any_path),
+        cmocka_unit_test(texts_of_unknown_origin),
+        cmocka_unit_test(further_members_stand_behind),
+        cmocka_unit_test(instants),
+        cmocka_unit_test(failure_gives_no_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,12 +134,16 @@ static void equality_needs_the_same_bytes(void **state)
         tlm_secret *right = NULL;
         assert_int_equal(tlm_secret_from(others[i], strlen(others[i]), &right, NULL), TLM_OK);
         assert_int_equal(tlm_secret_equal(left, right), i == 0);
+        assert_int_equal(tlm_secret_matches(left, others[i], strlen(others[i])), i == 0);
         tlm_secret_free(&right);
     }
     assert_true(tlm_secret_equal(left, left));
     assert_false(tlm_secret_equal(left, NULL));
     assert_false(tlm_secret_equal(NULL, left));
     assert_false(tlm_secret_equal(NULL, NULL));
+    assert_false(tlm_secret_matches(NULL, "secret", 6));
+    assert_false(tlm_secret_matches(left, NULL, 6));
+    assert_false(tlm_secret_matches(left, "", 0));
     tlm_secret_free(&left);
 }
 

@@ -226,6 +226,25 @@ static void trust_is_read_again(void **state)
     service_clear(&self);
 }
 
+static void keys_that_came_are_read_when_one_is_missed(void **state)
+{
+    service_scene self;
+    service_prepare(state, &self);
+    assert_int_equal(unlink(self.trust_file), 0);
+    service_start(&self);
+    service_identify(&self);
+    char *package = service_package(&self, 1, PRO);
+    service_is(service_send(&self, TLM_CALL_ACTIVATE, package), TLM_ERR_UNTRUSTED);
+    service_trust(&self);
+    service_is(service_send(&self, TLM_CALL_ACTIVATE, package), TLM_OK);
+    json_t *status = status_of(&self);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(status, "trust"), "keys")),
+                     2);
+    json_decref(status);
+    free(package);
+    service_clear(&self);
+}
+
 /* Leases need no token; what is to be proven says that it is away. */
 static void a_token_that_fails_keeps_only_statements(void **state)
 {
@@ -379,6 +398,7 @@ int main(void)
         WITH_DIRECTORY(a_ledger_that_cannot_be_opened_is_named),
         WITH_DIRECTORY(the_ledger_is_noted_once_and_missed),
         WITH_DIRECTORY(trust_is_read_again),
+        WITH_DIRECTORY(keys_that_came_are_read_when_one_is_missed),
         WITH_DIRECTORY(a_token_that_fails_keeps_only_statements),
         WITH_DIRECTORY(without_a_signing_key_nothing_is_proven),
         WITH_DIRECTORY(a_token_that_hangs_does_not_keep_the_end),

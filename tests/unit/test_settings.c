@@ -647,6 +647,58 @@ static void a_policy_is_one_of_four_words(void **state)
     tlm_settings_clear(&self.settings);
 }
 
+static void a_word_is_one_of_its_rows(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"opens", "open|token", "|", "none", "SecureBoot"};
+    load self;
+    assert_int_equal(run_daemon(&self, ""), TLM_OK);
+    assert_string_equal(self.settings.rest_access, "open");
+    assert_string_equal(self.settings.rollback_policy, "strict");
+    tlm_settings_clear(&self.settings);
+    assert_int_equal(run_daemon(&self, "--rest-access CERTIFICATE --rollback-policy=Stop"), TLM_OK);
+    assert_string_equal(self.settings.rest_access, "certificate");
+    assert_string_equal(self.settings.rollback_policy, "stop");
+    tlm_settings_clear(&self.settings);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char words[64];
+        (void)snprintf(words, sizeof words, "--rest-access=%s", wrong[i]);
+        assert_int_equal(run_daemon(&self, words), TLM_ERR_SETTING);
+        assert_non_null(strstr(self.error.message, "is not one of open|token|certificate"));
+        tlm_settings_clear(&self.settings);
+    }
+    assert_int_equal(run_daemon(&self, "--rollback-policy strcit"), TLM_ERR_SETTING);
+    assert_string_equal(self.error.hint, "did you mean strict?");
+    tlm_settings_clear(&self.settings);
+}
+
+static void licensing_has_its_section(void **state)
+{
+    load self;
+    put_config(state, "{\"TrustedLicensing\":{\"Licensing\":{\"RollbackPolicy\":\"warn\","
+                      "\"ClockTolerance\":0,\"CheckpointInterval\":1,\"LeaseTtl\":60,"
+                      "\"MaxLeaseTtl\":31536000,\"MaxBorrow\":3650,\"AuditLeases\":true},"
+                      "\"REST\":{\"Access\":\"token\",\"RateLimit\":0,"
+                      "\"AdminSocket\":\"/run/a.sock\"}}}");
+    assert_int_equal(run_daemon(&self, ""), TLM_OK);
+    assert_string_equal(self.settings.rollback_policy, "warn");
+    assert_int_equal(self.settings.clock_tolerance, 0);
+    assert_int_equal(self.settings.checkpoint_interval, 1);
+    assert_int_equal(self.settings.lease_ttl, 60);
+    assert_int_equal(self.settings.lease_ttl_max, 31536000);
+    assert_int_equal(self.settings.max_borrow, 3650);
+    assert_true(self.settings.audit_leases);
+    assert_string_equal(self.settings.rest_access, "token");
+    assert_int_equal(self.settings.rest_rate, 0);
+    assert_string_equal(self.settings.admin_socket, "/run/a.sock");
+    tlm_settings_clear(&self.settings);
+    refuse_file(state, "{\"TrustedLicensing\":{\"Licensing\":{\"MaxBorrow\":3651}}}",
+                "Licensing.MaxBorrow", "");
+    refuse_file(state, "{\"TrustedLicensing\":{\"Licensing\":{\"LeaseTtl\":0}}}",
+                "Licensing.LeaseTtl", "");
+    refuse_file(state, "{\"TrustedLicensing\":{\"REST\":{\"Access\":true}}}", "REST.Access", "");
+}
+
 static void tokend_has_flags_of_its_own_and_takes_no_words(void **state)
 {
     (void)state;
@@ -698,6 +750,8 @@ int main(void)
         SETTINGS_TEST(printing_shows_values_with_their_origin),
         SETTINGS_TEST(sections_stand_in_sections),
         SETTINGS_TEST(a_policy_is_one_of_four_words),
+        SETTINGS_TEST(a_word_is_one_of_its_rows),
+        SETTINGS_TEST(licensing_has_its_section),
         SETTINGS_TEST(tokend_has_flags_of_its_own_and_takes_no_words),
         SETTINGS_TEST(the_nearest_word_is_near),
     };

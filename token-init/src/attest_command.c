@@ -33,7 +33,7 @@ static tlm_result check_options(const tlm_options *options, tlm_error *error)
 {
     static const char hint[] = "see: tlm-token-init help verify-attestation";
     bool challenges = options->make_challenge != NULL || options->answer != NULL;
-    if (options->word == NULL) {
+    if (tlm_options_word(options) == NULL) {
         return tlm_error_set(error, TLM_ERR_SETTING, hint,
                              "verify-attestation needs the file of the attestation");
     }
@@ -144,7 +144,7 @@ int tlm_command_verify_attestation(const tlm_settings *settings, const tlm_optio
                                            .fingerprint = options->expect_fingerprint};
     tlm_result result = check_options(options, &error);
     if (result == TLM_OK) {
-        result = tlm_attestation_load(options->word, &attestation, &error);
+        result = tlm_attestation_load(tlm_options_word(options), &attestation, &error);
     }
     if (result == TLM_OK) {
         result = tlm_attestation_verify(attestation, &expect, &report, &error);

@@ -66,14 +66,14 @@ int tlm_command_install_certificate(const tlm_settings *settings, const tlm_opti
     tlm_error error = {0};
     tlm_certify_request request = {0};
     tlm_certify_report report = {0};
-    if (options->word == NULL) {
+    if (tlm_options_word(options) == NULL) {
         (void)tlm_error_set(&error, TLM_ERR_SETTING, "see: tlm-token-init help install-cert",
                             "install-cert needs the file of the certificate");
         return tlm_output_failure(&error);
     }
     tlm_result result = fill(settings, options, &request, &error);
     if (result == TLM_OK) {
-        result = tlm_certify_install(&request, options->word, &report, &error);
+        result = tlm_certify_install(&request, tlm_options_word(options), &report, &error);
     }
     if (result == TLM_OK) {
         print_report(&request, &report);

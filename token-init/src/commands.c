@@ -181,17 +181,17 @@ static int run_forget_storage(const tlm_settings *settings, const tlm_options *o
 static int run_help(const tlm_settings *settings, const tlm_options *options)
 {
     (void)settings;
-    const tlm_command *command = NULL;
-    if (options->word != NULL) {
-        command = tlm_command_find(options->word);
+    const char *word = tlm_options_word(options);
+    const tlm_command_row *command = NULL;
+    if (word != NULL) {
+        command = tlm_command_line_find(tlm_options_line(), word, NULL);
         if (command == NULL) {
             tlm_error error;
-            (void)tlm_error_set(&error, TLM_ERR_SETTING, "see: tlm-token-init help",
-                                "there is no subcommand '%s'", options->word);
+            (void)tlm_command_line_unknown(tlm_options_line(), word, &error);
             return tlm_output_failure(&error);
         }
     }
-    tlm_options_print_help(command, stdout);
+    tlm_command_line_print_help(tlm_options_line(), command, stdout);
     return EXIT_DONE;
 }
 
@@ -204,56 +204,60 @@ static int run_version(const tlm_settings *settings, const tlm_options *options)
 }
 
 const tlm_command tlm_commands[] = {
-    {"provision", NULL, "Make the token, its keys and certificates",
-     "A token that is there is left as it is. A run that was interrupted is completed\n"
-     "by the next one. The label of a token in a TPM has at most 31 bytes.\n",
+    {{"provision", NULL, "Make the token, its keys and certificates",
+      "A token that is there is left as it is. A run that was interrupted is completed\n"
+      "by the next one. The label of a token in a TPM has at most 31 bytes.\n"},
      run_provision},
-    {"recover", NULL, "Bring our keys back after they were evicted from the TPM",
-     "Puts the parent of the sealed secrets at 0x810003E9 and the root key, made anew\n"
-     "from its seed, at 0x810003E8. The fingerprint stays the same. Refused where this\n"
-     "TPM makes other keys.\n",
+    {{"recover", NULL, "Bring our keys back after they were evicted from the TPM",
+      "Puts the parent of the sealed secrets at 0x810003E9 and the root key, made anew\n"
+      "from its seed, at 0x810003E8. The fingerprint stays the same. Refused where this\n"
+      "TPM makes other keys.\n"},
      run_recover},
-    {"seal", NULL, "Seal secrets that stand in clear into the TPM",
-     "For a store of an earlier version. secrets.json is overwritten and removed once\n"
-     "the secrets were unsealed from the new file. The recovery key is a new file.\n",
+    {{"seal", NULL, "Seal secrets that stand in clear into the TPM",
+      "For a store of an earlier version. secrets.json is overwritten and removed once\n"
+      "the secrets were unsealed from the new file. The recovery key is a new file.\n"},
      tlm_command_seal},
-    {"reseal", NULL, "Seal the secrets anew under the present PCR values",
-     "After an update of the firmware, or for another vault policy. The recovery key\n"
-     "opens them where its file exists; otherwise the PCRs do, and a new key is made.\n",
+    {{"reseal", NULL, "Seal the secrets anew under the present PCR values",
+      "After an update of the firmware, or for another vault policy. The recovery key\n"
+      "opens them where its file exists; otherwise the PCRs do, and a new key is made.\n"},
      tlm_command_reseal},
-    {"status", NULL, "Show TPM, handles, token and objects",
-     "Uses no PIN. Ends with status 0 whenever it could tell, also without a TPM.\n", run_status},
-    {"doctor", NULL, "Find out why the token cannot be used, and what mends it",
-     "Ends with status 0 when all is well and with 1 when there is a problem.\n", run_doctor},
-    {"destroy", NULL, "Remove the token, its keys and secrets for ever",
-     "Evicts our keys from the TPM, then overwrites and removes the store's files.\n"
-     "Asks for the token's label.\n",
+    {{"status", NULL, "Show TPM, handles, token and objects",
+      "Uses no PIN. Ends with status 0 whenever it could tell, also without a TPM.\n"},
+     run_status},
+    {{"doctor", NULL, "Find out why the token cannot be used, and what mends it",
+      "Ends with status 0 when all is well and with 1 when there is a problem.\n"},
+     run_doctor},
+    {{"destroy", NULL, "Remove the token, its keys and secrets for ever",
+      "Evicts our keys from the TPM, then overwrites and removes the store's files.\n"
+      "Asks for the token's label.\n"},
      run_destroy},
-    {"forget-storage", NULL, "Let TLLicenseManager begin with new files",
-     "The license manager marks the token with its storage, so that lost files are\n"
-     "told apart from a first start. This removes the mark and nothing else. What was\n"
-     "in files that are lost stays lost: the fallback identity of this host, and\n"
-     "licenses with their counters. The fingerprint of the token stays the same.\n",
+    {{"forget-storage", NULL, "Let TLLicenseManager begin with new files",
+      "The license manager marks the token with its storage, so that lost files are\n"
+      "told apart from a first start. This removes the mark and nothing else. What was\n"
+      "in files that are lost stays lost: the fallback identity of this host, and\n"
+      "licenses with their counters. The fingerprint of the token stays the same.\n"},
      run_forget_storage},
-    {"csr", NULL, "Make a certification request for a key, for a CA",
-     "PKCS #10, signed by the key in the token.\n", tlm_command_csr},
-    {"install-cert", "FILE", "Put a CA's certificate beside its key",
-     "FILE holds the key's certificate first, then those of its issuers, as PEM. The\n"
-     "certificate must be of the key, valid now, and signed by an issuer from FILE or\n"
-     "--ca. The one before is saved as a file in the token's store.\n",
+    {{"csr", NULL, "Make a certification request for a key, for a CA",
+      "PKCS #10, signed by the key in the token.\n"},
+     tlm_command_csr},
+    {{"install-cert", "FILE", "Put a CA's certificate beside its key",
+      "FILE holds the key's certificate first, then those of its issuers, as PEM. The\n"
+      "certificate must be of the key, valid now, and signed by an issuer from FILE or\n"
+      "--ca. The one before is saved as a file in the token's store.\n"},
      tlm_command_install_certificate},
-    {"attest", NULL, "Prove to a vendor that the keys are inside a genuine TPM",
-     "Prints one JSON object: endorsement key and certificate, an attestation key,\n"
-     "and the TPM's statements about tlm-srk and tlm-attest. With --challenge it\n"
-     "answers the vendor's challenge. The license manager may run beside it.\n",
+    {{"attest", NULL, "Prove to a vendor that the keys are inside a genuine TPM",
+      "Prints one JSON object: endorsement key and certificate, an attestation key,\n"
+      "and the TPM's statements about tlm-srk and tlm-attest. With --challenge it\n"
+      "answers the vendor's challenge. The license manager may run beside it.\n"},
      tlm_command_attest},
-    {"verify-attestation", "FILE", "Verify what attest printed, on any machine",
-     "Needs no TPM and no token. Ends with status 0 when all is verified and the\n"
-     "answer to a challenge is right, or a challenge was written; with 3 when all is\n"
-     "verified, but no challenge ties the attestation key to the TPM; with 1 when it\n"
-     "is refused.\n",
+    {{"verify-attestation", "FILE", "Verify what attest printed, on any machine",
+      "Needs no TPM and no token. Ends with status 0 when all is verified and the\n"
+      "answer to a challenge is right, or a challenge was written; with 3 when all is\n"
+      "verified, but no challenge ties the attestation key to the TPM; with 1 when it\n"
+      "is refused.\n"},
      tlm_command_verify_attestation},
-    {"help", "[SUBCOMMAND]", "Show this help, or the one of a subcommand", "", run_help},
-    {"version", NULL, "Show version and build", "", run_version},
-    {NULL, NULL, NULL, NULL, NULL},
+    {{"help", "[SUBCOMMAND]", "Show this help, or the one of a subcommand", ""}, run_help},
+    {{"version", NULL, "Show version and build", ""}, run_version},
 };
+
+const size_t tlm_command_count = sizeof tlm_commands / sizeof tlm_commands[0];

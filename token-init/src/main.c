@@ -28,17 +28,21 @@ static int run(const tlm_settings *settings, char *const words[])
     if (tlm_log_open(&log, &error) != TLM_OK) {
         return usage(&error);
     }
-    tlm_options options;
-    if (tlm_options_parse(words, &options, &error) != TLM_OK) {
-        return usage(&error);
-    }
-    return options.command->run(settings, &options);
+    tlm_options options = {.json = false};
+    size_t which = 0;
+    int status =
+        tlm_command_line_parse(tlm_options_line(), words, &options, &which, &error) == TLM_OK
+            ? tlm_commands[which].run(settings, &options)
+            : usage(&error);
+    tlm_command_line_clear(tlm_options_line(), &options);
+    return status;
 }
 
 static int help(char *const words[])
 {
-    const tlm_command *command = words[0] != NULL ? tlm_command_find(words[0]) : NULL;
-    tlm_options_print_help(command, stdout);
+    const tlm_command_line *line = tlm_options_line();
+    tlm_command_line_print_help(
+        line, words[0] != NULL ? tlm_command_line_find(line, words[0], NULL) : NULL, stdout);
     return 0;
 }
 

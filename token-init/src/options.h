@@ -6,30 +6,23 @@
  * Subcommands and their own options, each a row of a table with its help text. Settings that both
  * programs share are not here: they come from tlm/settings_table.h.
  *
- *     tlm_options options;
- *     if (tlm_options_parse(argv + first, &options, &error) != TLM_OK) { … }
- *     return options.command->run(&settings, &options);
+ *     tlm_options options = {0};
+ *     size_t chosen = 0;
+ *     if (tlm_command_line_parse(tlm_options_line(), words, &options, &chosen, &error) == TLM_OK) {
+ *         status = tlm_commands[chosen].run(&settings, &options);
+ *     }
+ *     tlm_command_line_clear(tlm_options_line(), &options);
  */
 
 #include <stdbool.h>
-#include <stdio.h>
+#include <stddef.h>
 
+#include <tlm/command_line.h>
 #include <tlm/result.h>
 #include <tlm/settings.h>
 
-struct tlm_command;
-
-#define TLM_OPTION_REPEATS 16U
-
-/* The values of an option that may be given more than once. */
-typedef struct tlm_option_list {
-    const char *items[TLM_OPTION_REPEATS];
-    size_t count;
-} tlm_option_list;
-
 typedef struct tlm_options {
-    const struct tlm_command *command;
-    const char *word; /* the operand, of subcommands that take one */
+    tlm_words operands; /* of subcommands that take one */
     const char *backend;
     const char *rsa_bits;
     const char *owner_auth_file;
@@ -48,33 +41,27 @@ typedef struct tlm_options {
     const char *make_challenge;
     const char *secret_file;
     const char *answer;
-    tlm_option_list ca;
+    tlm_words ca;
     bool replace;
     bool json;
 } tlm_options;
 
 typedef struct tlm_command {
-    const char *name;
-    const char *operand; /* how the help writes it; NULL where there is none */
-    const char *summary;
-    const char *description; /* further sentences of the help */
+    tlm_command_row row;
     int (*run)(const tlm_settings *settings, const tlm_options *options);
 } tlm_command;
 
-/* The table of subcommands, in commands.c; ends with a row without name. */
+/* The table of subcommands, in commands.c. */
 extern const tlm_command tlm_commands[];
+extern const size_t tlm_command_count;
 
-/* Reads subcommand and options of a NULL-terminated list; an unknown one is TLM_ERR_SETTING. */
-TLM_CHECKED tlm_result tlm_options_parse(char *const words[], tlm_options *options,
-                                         tlm_error *error);
+/* The tables of the program's command line. */
+const tlm_command_line *tlm_options_line(void);
 
-/* Help of the program, or of one subcommand. */
-void tlm_options_print_help(const tlm_command *command, FILE *stream);
-
-/* The subcommands' part of the manual page, as mdoc. */
-void tlm_options_print_mdoc(FILE *stream);
-
-/* The subcommand of that name, or NULL. */
-const tlm_command *tlm_command_find(const char *name);
+/* The operand, or NULL. */
+static inline const char *tlm_options_word(const tlm_options *options)
+{
+    return options->operands.count > 0 ? options->operands.items[0] : NULL;
+}
 
 #endif

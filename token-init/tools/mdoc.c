@@ -6,6 +6,6 @@
 
 int main(void)
 {
-    tlm_options_print_mdoc(stdout);
+    tlm_command_line_print_mdoc(tlm_options_line(), stdout);
     return fflush(stdout) == 0 ? 0 : 1;
 }

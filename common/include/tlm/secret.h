@@ -51,6 +51,9 @@ bool tlm_secret_locked(const tlm_secret *secret);
 /* Compares in time that depends on the sizes alone. NULL equals nothing. */
 bool tlm_secret_equal(const tlm_secret *left, const tlm_secret *right);
 
+/* The same for bytes that a peer sent: they are compared where they lie. */
+bool tlm_secret_matches(const tlm_secret *secret, const void *data, size_t size);
+
 /* Wipes and frees; accepts NULL and a NULL secret, and sets the caller's pointer to NULL. */
 void tlm_secret_free(tlm_secret **secret);
 

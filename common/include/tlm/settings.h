@@ -59,8 +59,8 @@ typedef tlm_log_format tlm_setting_format;
 /* A list of texts: a JSON array in the file, separated by commas elsewhere. Kept comma-separated.
  */
 typedef char *tlm_setting_list;
-/* One of the words none, SecureBoot, FirmwareBoot and BootSequence, in this spelling. */
-typedef char *tlm_setting_policy;
+/* One of the words in the row's argument column, in the spelling that stands there. */
+typedef char *tlm_setting_word;
 
 typedef struct tlm_settings {
 #define TLM_SETTING_MEMBER(member, type, ...) tlm_setting_##type member;

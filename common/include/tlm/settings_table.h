@@ -12,6 +12,7 @@
  * flag: long name without dashes; a switch that is on by default has its "no-" form here.
  * default: text as it would stand in the environment.
  * minimum, maximum: of numbers; for a text, its fewest bytes and its most (0: 4096).
+ * argument of a word: the words there are, separated by "|".
  */
 #define TLM_SERVERS (TLM_PROGRAM_DAEMON | TLM_PROGRAM_TOKEND)
 #define TLM_ALL (TLM_SERVERS | TLM_PROGRAM_TOKEN)
@@ -58,6 +59,17 @@
     ROW(rest_tls_client_optional, switch, "REST.Tls.ClientOptional",                               \
         "TLM_REST_TLS_CLIENT_OPTIONAL", "rest-tls-client-optional", "", "false", 0, 0,             \
         TLM_PROGRAM_DAEMON, "Serve clients without a certificate too; a foreign one is refused")   \
+    ROW(rest_rate, number, "REST.RateLimit", "TLM_REST_RATE", "rest-rate", "COUNT", "1000", 0,     \
+        1000000, TLM_PROGRAM_DAEMON,                                                               \
+        "Requests a second below /api/v1 that one address may make, and twice as many at once; 0 " \
+        "is no limit")                                                                             \
+    ROW(rest_access, word, "REST.Access", "TLM_REST_ACCESS", "rest-access",                        \
+        "open|token|certificate", "open", 0, 0, TLM_PROGRAM_DAEMON,                                \
+        "Who may lease: everybody, those with the token in client.token, or those with a client "  \
+        "certificate")                                                                             \
+    ROW(admin_socket, text, "REST.AdminSocket", "TLM_ADMIN_SOCKET", "admin-socket", "PATH", "", 0, \
+        107, TLM_PROGRAM_DAEMON,                                                                   \
+        "Unix socket for administrators; default admin.sock beside Pkcs11.Socket")                 \
     ROW(tpm_enabled, switch, "TPM.Enabled", "TPM_ENABLED", "no-tpm", "", "true", 0, 0,             \
         TLM_PROGRAM_DAEMON, "Run without a TPM: on a SoftHSM token, else on a local key")          \
     ROW(tcti, text, "TPM.Tcti", "TLM_TCTI TSS2_TCTI", "tcti", "TCTI", "", 0, 0, TLM_ALL,           \
@@ -71,9 +83,30 @@
     ROW(tpm_priority, list, "TPM.DevicePriority", "TLM_TPM_PRIORITY", "tpm-priority", "LIST",      \
         "device:/dev/tpmrm0,tabrmd", 0, 0, TLM_ALL,                                                \
         "Order in which TPM interfaces are tried when none is named")                              \
-    ROW(vault_policy, policy, "Persistence.VaultPolicy", "TLM_VAULT_POLICY", "vault-policy",       \
-        "POLICY", "none", 0, 0, TLM_PROGRAM_TOKEN,                                                 \
+    ROW(vault_policy, word, "Persistence.VaultPolicy", "TLM_VAULT_POLICY", "vault-policy",         \
+        "none|SecureBoot|FirmwareBoot|BootSequence", "none", 0, 0, TLM_PROGRAM_TOKEN,              \
         "Boot state that the sealed secrets need: none, SecureBoot, FirmwareBoot or BootSequence") \
+    ROW(rollback_policy, word, "Licensing.RollbackPolicy", "TLM_ROLLBACK_POLICY",                  \
+        "rollback-policy", "strict|warn|stop", "strict", 0, 0, TLM_PROGRAM_DAEMON,                 \
+        "What is granted after a rollback: nothing consumable or timed, everything with a "        \
+        "warning, or nothing at all")                                                              \
+    ROW(clock_tolerance, number, "Licensing.ClockTolerance", "TLM_CLOCK_TOLERANCE",                \
+        "clock-tolerance", "SECONDS", "300", 0, 86400, TLM_PROGRAM_DAEMON,                         \
+        "How far the clock may be set back before it counts as a rollback")                        \
+    ROW(checkpoint_interval, number, "Licensing.CheckpointInterval", "TLM_CHECKPOINT_INTERVAL",    \
+        "checkpoint-interval", "SECONDS", "300", 1, 86400, TLM_PROGRAM_DAEMON,                     \
+        "Time between two steps of the token's counter while something was consumed")              \
+    ROW(lease_ttl, number, "Licensing.LeaseTtl", "TLM_LEASE_TTL", "lease-ttl", "SECONDS", "300",   \
+        1, 31536000, TLM_PROGRAM_DAEMON,                                                           \
+        "Time after which a lease that is not renewed runs out, where the client names none")      \
+    ROW(lease_ttl_max, number, "Licensing.MaxLeaseTtl", "TLM_MAX_LEASE_TTL", "max-lease-ttl",      \
+        "SECONDS", "86400", 1, 31536000, TLM_PROGRAM_DAEMON, "Longest time a client may name")     \
+    ROW(max_borrow, number, "Licensing.MaxBorrow", "TLM_MAX_BORROW", "max-borrow", "DAYS", "30",   \
+        0, 3650, TLM_PROGRAM_DAEMON,                                                               \
+        "Longest time for which a seat may be borrowed; 0 lets nobody borrow")                     \
+    ROW(audit_leases, switch, "Licensing.AuditLeases", "TLM_AUDIT_LEASES", "audit-leases", "",     \
+        "false", 0, 0, TLM_PROGRAM_DAEMON,                                                         \
+        "Write each lease that is granted or ends into the audit log, too")                        \
     ROW(token_store, text, "Pkcs11.Store", "TLM_TOKEN_STORE", "token-store", "DIR", "", 0, 0,      \
         TLM_ALL, "Directory of the token store; default token in the persistence directory")       \
     ROW(token_label, text, "Pkcs11.Label", "TLM_TOKEN_LABEL", "token-label", "LABEL", "tlm", 0,    \

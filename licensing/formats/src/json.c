@@ -1,32 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "json_private.h"
 
-#include <malloc.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <tlm/json.h>
 #include <tlm/jws.h>
-
-static void wiping_free(void *memory)
-{
-    if (memory != NULL) {
-        explicit_bzero(memory, malloc_usable_size(memory));
-        free(memory);
-    }
-}
-
-static void protect_once(void)
-{
-    json_set_alloc_funcs(malloc, wiping_free);
-}
-
-void tlm_json_protect(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, protect_once);
-}
 
 json_t *tlm_json_load(const void *data, size_t size)
 {

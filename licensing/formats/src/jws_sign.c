@@ -122,17 +122,6 @@ tlm_result tlm_jws_sign_pkey(void *context, const char *alg, const void *data, s
     return TLM_OK;
 }
 
-tlm_result tlm_jws_sign_token(void *context, const char *alg, const void *data, size_t size,
-                              unsigned char *signature, size_t *signature_size, tlm_error *error)
-{
-    const tlm_jws_algorithm *algorithm = NULL;
-    tlm_result result = find(alg, &algorithm, error);
-    if (result != TLM_OK) {
-        return result;
-    }
-    return tlm_key_sign(context, algorithm->jwa, data, size, signature, signature_size, error);
-}
-
 static char *encode(const json_t *object)
 {
     char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);

@@ -14,6 +14,9 @@
 
 #define KID_SIZE 43U /* a thumbprint in base64url */
 #define CTY "JWT"
+/* What base64url makes the largest package of, without what else is in one. */
+#define PLAIN_MAX 786432U
+_Static_assert(PLAIN_MAX == TLM_PACKAGE_MAX / 4 * 3, "four digits hold three bytes");
 
 static tlm_result check_kid(const char *kid, tlm_error *error)
 {
@@ -146,6 +149,13 @@ static tlm_result content_key(tlm_secret **cek, tlm_error *error)
     return result;
 }
 
+static tlm_result too_large(size_t size, tlm_error *error)
+{
+    return tlm_error_set(error, TLM_ERR_TOO_LARGE, "Make several packages.",
+                         "%zu bytes are more than a package of %u takes, encrypted", size,
+                         TLM_PACKAGE_MAX);
+}
+
 tlm_result tlm_package_seal(const char *signed_package, size_t size, EVP_PKEY *host, char **text,
                             tlm_error *error)
 {
@@ -154,9 +164,11 @@ tlm_result tlm_package_seal(const char *signed_package, size_t size, EVP_PKEY *h
                              "a package is sealed with a text and a host's key");
     }
     tlm_text_trim(&signed_package, &size);
-    if (size == 0 || size > TLM_PACKAGE_MAX) {
-        return tlm_error_set(error, size == 0 ? TLM_ERR_ARGUMENT : TLM_ERR_TOO_LARGE, NULL,
-                             "a package of %zu bytes", size);
+    if (size == 0) {
+        return tlm_error_set(error, TLM_ERR_ARGUMENT, NULL, "a package without content");
+    }
+    if (size > PLAIN_MAX) {
+        return too_large(size, error);
     }
     tlm_secret *cek = NULL;
     char *sealed = NULL;
@@ -166,9 +178,7 @@ tlm_result tlm_package_seal(const char *signed_package, size_t size, EVP_PKEY *h
     }
     tlm_secret_free(&cek);
     if (result == TLM_OK && sealed != NULL && strlen(sealed) > TLM_PACKAGE_MAX) {
-        result = tlm_error_set(error, TLM_ERR_TOO_LARGE, "Make several packages.",
-                               "a package of %zu bytes is larger than the %u that a host accepts",
-                               strlen(sealed), TLM_PACKAGE_MAX);
+        result = too_large(size, error);
         free(sealed);
     }
     if (result == TLM_OK) {

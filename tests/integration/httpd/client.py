@@ -91,6 +91,10 @@ def drip(where):
         peer.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ")
     elif where == "body":
         peer.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n")
+    elif where in ("call", "chunked"):
+        size = b"Content-Length: 15000" if where == "call" else b"Transfer-Encoding: chunked"
+        peer.sendall(b"POST /api/v1/leases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                     + size + b"\r\n\r\n" + (b"" if where == "call" else b"3fff\r\n"))
     elif where == "second":
         peer.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         read_reply(peer)

@@ -30,7 +30,7 @@ launch() {
     env --default-signal=HUP,INT,TERM "$DAEMON" --config-dir "$home/config" \
         --persistence-dir "$home/persistence" --log-dir "$home/log" --rest-port 0 \
         --pkcs11-socket "$home/pkcs11.sock" \
-        "${settings[@]}" "$@" > "$out" 2> "$err" < /dev/null 3>&- &
+        "${settings[@]}" "$@" >> "$out" 2>> "$err" < /dev/null 3>&- &
     pid=$!
 }
 

@@ -29,7 +29,7 @@ teardown() {
         platform.kernel platform.arch start.kind start.state runtime elevated tpmConnected \
         token.backend token.hardwareBound token.simulated token.label token.manufacturer \
         token.model token.firmware token.serial token.recoveries fingerprint.type \
-        fingerprint.value paths.config paths.persistence paths.log paths.tokenStore paths.configFile \
+        fingerprint.value build.runtimeTrust licensing paths.adminSocket paths.config paths.persistence paths.log paths.tokenStore paths.configFile \
         tpm errors startedAt uptimeSeconds; do
         jq -e "[paths | map(tostring) | join(\".\")] | index(\"$member\") != null" "$home/status" ||
             { echo "missing: $member"; return 1; }
