@@ -54,6 +54,7 @@ typedef struct service_token {
     tlm_result counter_fails;
     bool hangs; /* signatures do not come back */
     unsigned hanging;
+    unsigned inside; /* signatures that are being made */
     uint64_t counter;
     char ledger[37]; /* as the vault has it */
     unsigned noted;
@@ -95,6 +96,27 @@ static inline void token_set(tlm_result *what, tlm_result result)
 {
     (void)pthread_mutex_lock(&token.lock);
     *what = result;
+    (void)pthread_mutex_unlock(&token.lock);
+}
+
+/* Signatures do not come back, or those that hang do: then none is left behind. */
+static inline void token_hang(bool hangs)
+{
+    (void)pthread_mutex_lock(&token.lock);
+    token.hangs = hangs;
+    (void)pthread_cond_broadcast(&token.changed);
+    while (!hangs && token.inside > 0) {
+        (void)pthread_cond_wait(&token.changed, &token.lock);
+    }
+    (void)pthread_mutex_unlock(&token.lock);
+}
+
+static inline void token_await_hanging(void)
+{
+    (void)pthread_mutex_lock(&token.lock);
+    while (token.hanging == 0) {
+        (void)pthread_cond_wait(&token.changed, &token.lock);
+    }
     (void)pthread_mutex_unlock(&token.lock);
 }
 
@@ -176,6 +198,7 @@ tlm_result __wrap_tlm_host_keys_sign(void *context, const char *alg, const void 
 {
     service_token *self = context;
     (void)pthread_mutex_lock(&self->lock);
+    self->inside++;
     while (self->hangs) {
         self->hanging++;
         (void)pthread_cond_broadcast(&self->changed);
@@ -184,9 +207,14 @@ tlm_result __wrap_tlm_host_keys_sign(void *context, const char *alg, const void 
     }
     tlm_result result = token_fails(self->sign_fails, error);
     (void)pthread_mutex_unlock(&self->lock);
-    return result == TLM_OK
-               ? tlm_jws_sign_pkey(self->attest, alg, data, size, signature, signature_size, error)
-               : result;
+    if (result == TLM_OK) {
+        result = tlm_jws_sign_pkey(self->attest, alg, data, size, signature, signature_size, error);
+    }
+    (void)pthread_mutex_lock(&self->lock);
+    self->inside--;
+    (void)pthread_cond_broadcast(&self->changed);
+    (void)pthread_mutex_unlock(&self->lock);
+    return result;
 }
 
 const char *__wrap_tlm_host_keys_attest_kid(const tlm_host_keys *keys)
@@ -306,7 +334,7 @@ static inline void service_trust(service_scene *self)
 static inline void service_prepare(void **state, service_scene *self)
 {
     memset(self, 0, sizeof *self);
-    (void)pthread_mutex_lock(&token.lock); /* a thread that was left hanging may still see it */
+    (void)pthread_mutex_lock(&token.lock);
     token.open_fails = TLM_OK;
     token.sign_fails = TLM_OK;
     token.counter_fails = TLM_OK;

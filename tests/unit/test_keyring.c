@@ -125,23 +125,6 @@ static void *sign_thread(void *context)
     return NULL;
 }
 
-static void set_hanging(bool hangs)
-{
-    (void)pthread_mutex_lock(&token.lock);
-    token.hangs = hangs;
-    (void)pthread_cond_broadcast(&token.changed);
-    (void)pthread_mutex_unlock(&token.lock);
-}
-
-static void await_hanging(void)
-{
-    (void)pthread_mutex_lock(&token.lock);
-    while (token.hanging == 0) {
-        (void)pthread_cond_wait(&token.changed, &token.lock);
-    }
-    (void)pthread_mutex_unlock(&token.lock);
-}
-
 /* Those who wait are let go; the thread is left behind and frees what it has when it comes back. */
 static void a_token_that_hangs_is_left_behind(void **state)
 {
@@ -149,11 +132,11 @@ static void a_token_that_hangs_is_left_behind(void **state)
     tlm_result results[2] = {TLM_OK, TLM_OK};
     pthread_t threads[2];
     assert_int_equal(tlm_keyring_open(ring, &self.view, NULL), TLM_OK);
-    set_hanging(true);
+    token_hang(true);
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, sign_thread, &results[i]), 0);
     }
-    await_hanging();
+    token_await_hanging();
     tlm_keyring_hurry(ring, 20);
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
@@ -163,7 +146,7 @@ static void a_token_that_hangs_is_left_behind(void **state)
     assert_null(ring);
     tlm_keyring_stop(&ring);
     tlm_keyring_stop(NULL);
-    set_hanging(false);
+    token_hang(false);
 }
 
 #define IN_A_SCENE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

@@ -307,23 +307,6 @@ static void *stop_thread(void *context)
     return NULL;
 }
 
-static void await_hanging(void)
-{
-    (void)pthread_mutex_lock(&token.lock);
-    while (token.hanging == 0) {
-        (void)pthread_cond_wait(&token.changed, &token.lock);
-    }
-    (void)pthread_mutex_unlock(&token.lock);
-}
-
-static void set_hanging(bool hangs)
-{
-    (void)pthread_mutex_lock(&token.lock);
-    token.hangs = hangs;
-    (void)pthread_cond_broadcast(&token.changed);
-    (void)pthread_mutex_unlock(&token.lock);
-}
-
 static double seconds_since(const struct timespec *begin)
 {
     struct timespec now;
@@ -340,10 +323,10 @@ static void a_token_that_hangs_does_not_keep_the_end(void **state)
     service_start(&self);
     service_identify(&self);
     service_activate(&self, 1, PRO);
-    set_hanging(true);
+    token_hang(true);
     tlm_call *waiting = service_new(TLM_CALL_ACQUIRE, NULL, service_json(PROVEN));
     tlm_licensing_submit(self.service, waiting);
-    await_hanging();
+    token_await_hanging();
     tlm_licensing *service = self.service;
     (void)clock_gettime(CLOCK_MONOTONIC, &begin);
     assert_int_equal(pthread_create(&stopper, NULL, stop_thread, &self), 0);
@@ -360,7 +343,7 @@ static void a_token_that_hangs_does_not_keep_the_end(void **state)
     service_wait(waiting);
     assert_int_equal(waiting->error.result, TLM_ERR_TOKEN_UNAVAILABLE);
     service_done(&waiting);
-    set_hanging(false); /* what was left behind ends by itself */
+    token_hang(false); /* what was left behind ends by itself */
     service_clear(&self);
 }
 
