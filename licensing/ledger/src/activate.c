@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text_private.h"
+
 typedef enum tlm_outcome { OUTCOME_ACTIVATED, OUTCOME_UPDATED, OUTCOME_UNCHANGED } tlm_outcome;
 
 static const char *const outcomes[] = {
@@ -24,11 +26,15 @@ static tlm_result compare(const tlm_record *there, const tlm_license *license, t
                              license->vendor, ours->vendor);
     }
     if (license->issued < ours->issued) {
+        char older[TLM_INSTANT_SIZE] = "?";
+        char newer[TLM_INSTANT_SIZE] = "?";
+        (void)tlm_instant_make((time_t)license->issued, older);
+        (void)tlm_instant_make((time_t)ours->issued, newer);
         return tlm_error_set(error, TLM_ERR_REPLAYED,
                              "activate the newest package that the vendor sent",
-                             "license %s was issued at %lld, and the revision that is known here "
-                             "at %lld",
-                             license->jti, (long long)license->issued, (long long)ours->issued);
+                             "license %s was issued at %s, and the revision that is known here at "
+                             "%s",
+                             license->jti, older, newer);
     }
     if (license->issued > ours->issued) {
         *outcome = there->removed != 0 ? OUTCOME_ACTIVATED : OUTCOME_UPDATED;
