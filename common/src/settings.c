@@ -126,7 +126,7 @@ static const char *const client_names[] = {"TLM_URL", "TLM_TOKEN_FILE"};
 /* Other programs have names of their own below TLM_: a warning, not an error. */
 static void warn_unknown_environment(void)
 {
-    const char *known[TLM_SETTING_COUNT * TLM_SETTINGS_NAMES_MAX + CLIENT_NAMES];
+    const char *known[(size_t)TLM_SETTING_COUNT * TLM_SETTINGS_NAMES_MAX + CLIENT_NAMES];
     size_t count = 0;
     for (; count < CLIENT_NAMES; count++) {
         known[count] = client_names[count];
