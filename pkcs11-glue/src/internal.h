@@ -112,6 +112,7 @@ struct tlm_token {
     tlm_session_state state;
     unsigned epoch;      /* of the module when the session was opened */
     unsigned long login; /* counts logins; object handles are looked up again after each */
+    unsigned long keyed; /* last login in which a private key was used: the token may hold it */
     bool restart_next;   /* a session cycle did not help: the next recovery starts higher */
     bool pin_refused;
     tlm_backoff backoff;
@@ -156,6 +157,11 @@ TLM_CHECKED tlm_result tlm_session_read_info(tlm_token *token, tlm_error *error)
 TLM_CHECKED tlm_result tlm_token_recover(tlm_token *token, tlm_error *error);
 /* Takes the lock, tears the module down and brings it back, as a recovery does. */
 TLM_CHECKED tlm_result tlm_token_restart(tlm_token *token, tlm_error *error);
+/*
+ * Takes the lock and logs in afresh where private keys were used in this login: a TPM without a
+ * resource manager has its object slots back then. Else it does nothing.
+ */
+TLM_CHECKED tlm_result tlm_token_rest(tlm_token *token, tlm_error *error);
 /* Under the lock: a session that can be used, or why there is none. */
 TLM_CHECKED tlm_result tlm_token_ready(tlm_token *token, bool *recovered, tlm_error *error);
 

@@ -188,6 +188,7 @@ void tlm_key_note(tlm_key *key, CK_RV rv)
     tlm_token *token = key->token;
     if (rv == CKR_OK) {
         key->warm = token->login;
+        token->keyed = token->login;
     } else if (key->warm == token->login &&
                (rv == CKR_GENERAL_ERROR || rv == CKR_DEVICE_ERROR || rv == CKR_FUNCTION_FAILED)) {
         token->restart_next = true;

@@ -18,6 +18,9 @@
 #define PROBE_FAILED_MS 2000
 #define PROBE_IDLE_MS 30000
 #define FACTS_MS 60000
+/* Nobody used the token for so long: its keys leave a TPM that nobody else shares among programs.
+ */
+#define REST_MS 1000
 #define DELAY_FIRST_MS 500
 #define DELAY_LAST_MS 10000
 /* Nothing gets better within seconds, and changed files are noticed meanwhile. */
@@ -41,9 +44,11 @@ struct tlm_keeper {
     json_t *tpm;
     unsigned failures;
     unsigned recoveries;
+    bool shared;              /* something shares the token's slots among programs */
     unsigned long operations; /* that clients had done at the last look */
     int64_t next_try;
     int64_t next_probe;
+    int64_t next_rest; /* 0: it rests */
     int64_t next_facts;
 };
 
@@ -150,6 +155,9 @@ static void try_open(tlm_keeper *self)
     self->failures = 0;
     self->recoveries = tlm_token_recoveries(self->token);
     self->next_probe = now + PROBE_IDLE_MS;
+    tlm_state_report report = {.state = TLM_TOKEND_READY};
+    tlm_backend_describe(self->config.source, &report);
+    self->shared = !report.simulated;
     tlm_provider_set_hardware(self->config.provider, tlm_backend_hardware(self->config.source));
     tlm_provider_set_token(self->config.provider, self->token);
     set_state(self, TLM_TOKEND_READY, NULL);
@@ -185,6 +193,21 @@ static void restart(tlm_keeper *self, unsigned long operations)
         tlm_log_error(&error, "restart_failed", NULL);
         probe(self);
     }
+}
+
+/*
+ * A simulated TPM has three object slots and no resource manager: two keys that stay loaded leave
+ * too few for another program, such as tlm-token-init.
+ */
+static void rest(tlm_keeper *self)
+{
+    tlm_error error = {0};
+    self->next_rest = 0;
+    if (tlm_provider_rest_token(self->config.provider, &error) != TLM_OK) {
+        tlm_log_error(&error, "rest_failed", NULL);
+        probe(self);
+    }
+    self->operations = tlm_provider_operations(self->config.provider);
 }
 
 static void note_recoveries(tlm_keeper *self)
@@ -228,8 +251,12 @@ static void tend(tlm_keeper *self)
     }
     if (ready && operations != self->operations) {
         self->next_probe = tlm_clock_now() + PROBE_IDLE_MS; /* clients probe it */
+        self->next_rest = self->shared ? 0 : tlm_clock_now() + REST_MS;
     }
     self->operations = operations;
+    if (ready && self->next_rest != 0 && tlm_clock_now() >= self->next_rest) {
+        rest(self);
+    }
     note_recoveries(self);
     if (tlm_token_available(self->token) != ready || tlm_clock_now() >= self->next_probe) {
         probe(self);

@@ -87,6 +87,12 @@ unsigned long tlm_provider_operations(const tlm_provider *provider);
  */
 TLM_CHECKED tlm_result tlm_provider_restart_token(tlm_provider *provider, tlm_error *error);
 
+/*
+ * Between two transactions: logs in afresh where private keys were used, so that a TPM without a
+ * resource manager has its object slots back. Results as above.
+ */
+TLM_CHECKED tlm_result tlm_provider_rest_token(tlm_provider *provider, tlm_error *error);
+
 /* A connection's state; free it when the connection has ended. */
 TLM_CHECKED tlm_result tlm_client_new(tlm_provider *provider, const tlm_peer *peer,
                                       tlm_client **client, tlm_error *error);

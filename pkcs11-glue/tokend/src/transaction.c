@@ -141,18 +141,29 @@ CK_RV tlm_provider_run(tlm_client *client, tlm_token_operation operation, void *
     return rv;
 }
 
-tlm_result tlm_provider_restart_token(tlm_provider *provider, tlm_error *error)
+static tlm_result between(tlm_provider *provider, tlm_result (*work)(tlm_token *, tlm_error *),
+                          tlm_error *error)
 {
     tlm_token *token = atomic_load(&provider->token);
     if (token == NULL) {
-        return tlm_error_set(error, TLM_ERR_NOT_FOUND, NULL, "there is no token to restart");
+        return tlm_error_set(error, TLM_ERR_NOT_FOUND, NULL, "there is no token yet");
     }
     if (!enter(provider)) {
         return no_turn(provider, error);
     }
-    tlm_result result = tlm_token_restart(token, error);
+    tlm_result result = work(token, error);
     leave(provider, token);
     return result;
+}
+
+tlm_result tlm_provider_restart_token(tlm_provider *provider, tlm_error *error)
+{
+    return between(provider, tlm_token_restart, error);
+}
+
+tlm_result tlm_provider_rest_token(tlm_provider *provider, tlm_error *error)
+{
+    return between(provider, tlm_token_rest, error);
 }
 
 int64_t tlm_provider_busy_ms(const tlm_provider *provider)

@@ -62,6 +62,23 @@ lockout_counter() {
     sign one
 }
 
+slots_are_free() {
+    [ -z "$(tpm2_getcap handles-transient)" ]
+}
+
+@test "its keys leave a TPM without resource manager when nobody uses them" {
+    serve
+    read_public
+    sign one
+    [ -n "$(tpm2_getcap handles-transient)" ]
+    until_true 20 slots_are_free
+    [ "$(lockout_counter)" = 0x0 ]
+    sign two
+    until_true 20 slots_are_free
+    [ "$(state state)" = ready ]
+    run -0 "$TOKEN_INIT" doctor --persistence-dir "$persistence" --token-store "$store" --tcti "$tcti"
+}
+
 @test "in lockout at the start: said with the seconds, no try spent, over by itself" {
     lock_tpm
     [ "$(lockout_counter)" = 0x3 ]
