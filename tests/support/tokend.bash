@@ -18,8 +18,10 @@ tokend_start() {
     until_true 30 tokend_is_ready
 }
 
+# The one that was started last, and not one before it that was killed and left its word.
 tokend_is_ready() {
-    [ "$(jq -r .state "$work/run/tokend.json" 2> /dev/null)" = ready ]
+    [ "$(jq -r '"\(.state) \(.pid)"' "$work/run/tokend.json" 2> /dev/null)" = \
+        "ready $(cat "$work/tokend.pid")" ]
 }
 
 tokend_stop() {
