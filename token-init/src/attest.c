@@ -71,7 +71,7 @@ static tlm_result begin(host *work, const tlm_attest_request *request, bool toke
         result = tlm_job_need_tpm(job, error);
     }
     if (result == TLM_OK && token) {
-        result = tlm_secrets_open(&job->store, job->tpm, &job->secrets, error);
+        result = tlm_job_open_secrets(job, error);
     }
     return result == TLM_OK ? give_endorsement_auth(work, error) : result;
 }

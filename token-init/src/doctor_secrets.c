@@ -62,7 +62,7 @@ void tlm_check_secrets(tlm_exam *exam)
     if (place == TLM_SECRETS_SEALED && !exam->facts_known) {
         return; /* why the TPM does not answer is told by other checks */
     }
-    if (tlm_secrets_open(&job->store, job->tpm, &job->secrets, &error) == TLM_OK) {
+    if (tlm_job_open_secrets(job, &error) == TLM_OK) {
         if (place == TLM_SECRETS_CLEAR && job->store.backend == TLM_BACKEND_TPM) {
             say_clear(exam);
         }

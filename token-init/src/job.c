@@ -18,6 +18,8 @@
 #define OWNER_AUTH_MAX 64U
 #define LOCK_WAIT_MS 1000
 #define LOCK_PAUSE_MS 50
+#define SLOT_TRIES 15U
+#define SLOT_PAUSE_MS 200L
 
 char *tlm_job_directory(const tlm_settings *settings)
 {
@@ -170,6 +172,23 @@ tlm_result tlm_job_need_module(tlm_job *job, tlm_error *error)
     return tlm_store_export_environment(&job->store, job->tcti, error);
 }
 
+tlm_result tlm_job_open_secrets(tlm_job *job, tlm_error *error)
+{
+    tlm_error full = {0};
+    tlm_result result = tlm_secrets_open(&job->store, job->tpm, &job->secrets, &full);
+    for (unsigned i = 0;
+         i < SLOT_TRIES && result == TLM_ERR_NO_SPACE && job->used != NULL && job->used->simulated;
+         i++) {
+        const struct timespec pause = {.tv_nsec = SLOT_PAUSE_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+        result = tlm_secrets_open(&job->store, job->tpm, &job->secrets, &full);
+    }
+    if (result != TLM_OK && error != NULL) {
+        *error = full;
+    }
+    return result;
+}
+
 tlm_result tlm_job_need_secrets(tlm_job *job, tlm_error *error)
 {
     if (job->secrets.user_pin != NULL) {
@@ -180,8 +199,7 @@ tlm_result tlm_job_need_secrets(tlm_job *job, tlm_error *error)
     if (tlm_secrets_where(&job->store) == TLM_SECRETS_SEALED) {
         result = tlm_job_need_tpm(job, error);
     }
-    return result == TLM_OK ? tlm_secrets_open(&job->store, job->tpm, &job->secrets, error)
-                            : result;
+    return result == TLM_OK ? tlm_job_open_secrets(job, error) : result;
 }
 
 static tlm_result give_pin(void *context, tlm_secret **pin, tlm_error *error)

@@ -66,6 +66,11 @@ TLM_CHECKED tlm_result tlm_job_need_tpm(tlm_job *job, tlm_error *error);
 TLM_CHECKED tlm_result tlm_job_need_module(tlm_job *job, tlm_error *error);
 /* Reads the secrets where they were not read; opens the TPM where they are sealed. */
 TLM_CHECKED tlm_result tlm_job_need_secrets(tlm_job *job, tlm_error *error);
+/*
+ * Reads them with the connection that there is. On a simulated TPM it waits up to three seconds for
+ * the object slots that a tlm-tokend beside us gives back a second after it used its keys.
+ */
+TLM_CHECKED tlm_result tlm_job_open_secrets(tlm_job *job, tlm_error *error);
 /* need_secrets and need_module, and opens the token with the user's login in a fresh session. */
 TLM_CHECKED tlm_result tlm_job_need_token(tlm_job *job, tlm_error *error);
 void tlm_job_close_token(tlm_job *job);

@@ -53,6 +53,22 @@ has_facts() {
     [ "$(json /status .tpm.manufacturer)" = "$(jq -r .tpm.manufacturer "$home/tokend.json")" ]
 }
 
+licensing_is_open() {
+    [ "$(json /status .licensing.state)" = ok ]
+}
+
+@test "tlm-token-init has the slots of a simulated TPM beside a daemon that just used its keys" {
+    local words=(--persistence-dir "$home/persistence" --config-dir "$home/config"
+        --tcti "swtpm:path=$home/tpm.sock")
+    start_ready
+    wait_until 20 licensing_is_open
+    curl -fs "$url/api/v1/attest" -H 'Content-Type: application/json' -d '{"nonce":"n"}' > "$home/answer"
+    "$TOKEN_INIT" attest "${words[@]}" > "$home/host.json" 3>&-
+    "$TOKEN_INIT" doctor "${words[@]}" > "$home/doctor" 3>&-
+    run ! grep -E '^(problem|warning)' "$home/doctor"
+    curl -fs "$url/api/v1/attest" -H 'Content-Type: application/json' -d '{"nonce":"n"}' > "$home/answer"
+}
+
 not_ready() {
     status_is /ready 503
 }
