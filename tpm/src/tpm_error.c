@@ -21,9 +21,8 @@ static const struct {
      "list what fills the TPM with: tpm2_getcap handles-persistent; remove what nobody needs with: "
      "tpm2_evictcontrol -C o -c HANDLE"},
     {TPM2_RC_OBJECT_MEMORY, TLM_ERR_NO_SPACE,
-     "every object slot of the TPM is taken: try again where a program uses it, and where none "
-     "does "
-     "free them with: tpm2_flushcontext -t"},
+     "every object slot of the TPM is taken: try again while a program uses it, else free them "
+     "with: tpm2_flushcontext -t"},
     {TPM2_RC_SESSION_MEMORY, TLM_ERR_NO_SPACE,
      "every session slot of the TPM is taken; free them with: tpm2_flushcontext -l"},
     {TPM2_RC_SESSION_HANDLES, TLM_ERR_NO_SPACE,
