@@ -113,7 +113,10 @@ struct tlm_token {
     unsigned epoch;      /* of the module when the session was opened */
     unsigned long login; /* counts logins; object handles are looked up again after each */
     unsigned long keyed; /* last login in which a private key was used: the token may hold it */
-    bool restart_next;   /* a session cycle did not help: the next recovery starts higher */
+    /* First of the logins that only a rest parts: a key that worked since then and fails now lacks
+     * no room in the TPM, though this login never used it. */
+    unsigned long since;
+    bool restart_next; /* a session cycle did not help: the next recovery starts higher */
     bool pin_refused;
     tlm_backoff backoff;
     tlm_error down; /* why the token is away */

@@ -189,7 +189,7 @@ void tlm_key_note(tlm_key *key, CK_RV rv)
     if (rv == CKR_OK) {
         key->warm = token->login;
         token->keyed = token->login;
-    } else if (key->warm == token->login &&
+    } else if (key->warm != 0 && key->warm >= token->since &&
                (rv == CKR_GENERAL_ERROR || rv == CKR_DEVICE_ERROR || rv == CKR_FUNCTION_FAILED)) {
         token->restart_next = true;
     }

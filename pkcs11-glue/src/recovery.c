@@ -223,9 +223,16 @@ static tlm_result restart(tlm_token *token, tlm_error *error)
 static tlm_result rest(tlm_token *token, tlm_error *error)
 {
     bool keyed = token->state != TLM_SESSION_NONE && token->keyed == token->login;
-    return keyed && token->epoch == token->module->epoch && !token->restart_next
-               ? tlm_token_recover(token, error)
-               : TLM_OK;
+    unsigned long since = token->since;
+    if (!keyed || token->epoch != token->module->epoch || token->restart_next) {
+        return TLM_OK;
+    }
+    unsigned recoveries = atomic_load(&token->recoveries);
+    tlm_result result = tlm_token_recover(token, error);
+    if (result == TLM_OK && atomic_load(&token->recoveries) == recoveries) {
+        token->since = since;
+    }
+    return result;
 }
 
 static tlm_result run_apart(tlm_token *token, tlm_result (*work)(tlm_token *, tlm_error *),

@@ -231,6 +231,12 @@ static tlm_result check_pin_flags(const tlm_token *token, tlm_error *error)
     return TLM_OK;
 }
 
+static void note_login(tlm_token *token)
+{
+    token->login++;
+    token->since = token->login;
+}
+
 static tlm_result send_pin(tlm_token *token, tlm_secret *pin, tlm_error *error)
 {
     char name[256];
@@ -247,7 +253,7 @@ static tlm_result send_pin(tlm_token *token, tlm_secret *pin, tlm_error *error)
                                                  pin != NULL ? tlm_secret_data(pin) : NULL,
                                                  pin != NULL ? (CK_ULONG)tlm_secret_size(pin) : 0);
     if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN) {
-        token->login++;
+        note_login(token);
         return TLM_OK;
     }
     tlm_result result = tlm_error_set_rv(error, rv, "C_Login", "as user of %s", token->uri_text);
@@ -263,7 +269,7 @@ static tlm_result send_pin(tlm_token *token, tlm_secret *pin, tlm_error *error)
 tlm_result tlm_session_login(tlm_token *token, tlm_error *error)
 {
     if (token->pin == NULL || (token->flags & CKF_LOGIN_REQUIRED) == 0) {
-        token->login++;
+        note_login(token);
         return TLM_OK;
     }
     tlm_result result = check_pin_flags(token, error);

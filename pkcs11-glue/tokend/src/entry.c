@@ -331,7 +331,7 @@ void tlm_entry_note(tlm_token *token, tlm_entry *entry, CK_RV rv)
     if (rv == CKR_OK) {
         entry->warm = token->login;
         token->keyed = token->login;
-    } else if (entry->warm == token->login &&
+    } else if (entry->warm != 0 && entry->warm >= token->since &&
                (rv == CKR_GENERAL_ERROR || rv == CKR_DEVICE_ERROR || rv == CKR_FUNCTION_FAILED)) {
         token->restart_next = true;
     }
