@@ -161,6 +161,11 @@ TLM_CHECKED tlm_result tlm_token_recover(tlm_token *token, tlm_error *error);
 /* Takes the lock, tears the module down and brings it back, as a recovery does. */
 TLM_CHECKED tlm_result tlm_token_restart(tlm_token *token, tlm_error *error);
 /*
+ * Under the lock: notes how a private operation ended, with a key whose last login that worked is
+ * *warm. One that worked and fails now lacks no room in the TPM: the way to the token is gone.
+ */
+void tlm_token_note_use(tlm_token *token, unsigned long *warm, CK_RV rv);
+/*
  * Takes the lock and logs in afresh where private keys were used in this login: a TPM without a
  * resource manager has its object slots back then. Else it does nothing.
  */

@@ -185,14 +185,7 @@ tlm_result tlm_key_resolve(tlm_key *key, tlm_error *error)
 
 void tlm_key_note(tlm_key *key, CK_RV rv)
 {
-    tlm_token *token = key->token;
-    if (rv == CKR_OK) {
-        key->warm = token->login;
-        token->keyed = token->login;
-    } else if (key->warm != 0 && key->warm >= token->since &&
-               (rv == CKR_GENERAL_ERROR || rv == CKR_DEVICE_ERROR || rv == CKR_FUNCTION_FAILED)) {
-        token->restart_next = true;
-    }
+    tlm_token_note_use(key->token, &key->warm, rv);
 }
 
 typedef struct find_request {

@@ -219,6 +219,17 @@ static tlm_result restart(tlm_token *token, tlm_error *error)
     return tlm_token_recover(token, error);
 }
 
+void tlm_token_note_use(tlm_token *token, unsigned long *warm, CK_RV rv)
+{
+    if (rv == CKR_OK) {
+        *warm = token->login;
+        token->keyed = token->login;
+    } else if (*warm != 0 && *warm >= token->since &&
+               (rv == CKR_GENERAL_ERROR || rv == CKR_DEVICE_ERROR || rv == CKR_FUNCTION_FAILED)) {
+        token->restart_next = true;
+    }
+}
+
 /* Under the lock. What is away or broken is the ladder's to bring back, and not this one's. */
 static tlm_result rest(tlm_token *token, tlm_error *error)
 {

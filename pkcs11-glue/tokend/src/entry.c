@@ -328,13 +328,7 @@ tlm_result tlm_entry_renew(tlm_provider *provider, tlm_token *token, tlm_entry *
 
 void tlm_entry_note(tlm_token *token, tlm_entry *entry, CK_RV rv)
 {
-    if (rv == CKR_OK) {
-        entry->warm = token->login;
-        token->keyed = token->login;
-    } else if (entry->warm != 0 && entry->warm >= token->since &&
-               (rv == CKR_GENERAL_ERROR || rv == CKR_DEVICE_ERROR || rv == CKR_FUNCTION_FAILED)) {
-        token->restart_next = true;
-    }
+    tlm_token_note_use(token, &entry->warm, rv);
 }
 
 void tlm_entries_free(tlm_entry **entries)
