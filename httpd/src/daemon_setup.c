@@ -64,6 +64,7 @@ tlm_result tlm_setup_paths(tlm_daemon *self, tlm_error *error)
     }
     self->source = (tlm_status_source){.about = &self->about,
                                        .notices = &self->notices,
+                                       .warnings = &self->warnings,
                                        .config_dir = settings->config_dir,
                                        .config_file = self->config_file,
                                        .persistence_dir = settings->persistence_dir,
