@@ -28,7 +28,7 @@
 #define TLM_ENGINE_SOCKET "/var/run/docker.sock"
 
 #define TLM_ENGINE_ANSWER_MAX (1024U * 1024U)
-#define TLM_ENGINE_MOUNTS_MAX 128U
+#define TLM_ENGINE_MOUNTS_MAX 1024U
 #define TLM_ENGINE_PATH_MAX 4096U
 
 typedef enum tlm_engine_state {
@@ -70,8 +70,8 @@ typedef struct tlm_engine_facts {
     char id[65];
     char name[256];         /* without the slash before it */
     char image[512];        /* as it was asked for: "trustedlicensing:latest" */
-    char image_id[72];      /* "sha256:…" of its configuration */
-    char image_digest[72];  /* "sha256:…" of its manifest; "" for one that was built here */
+    char image_id[136];     /* "sha256:…" of its configuration */
+    char image_digest[136]; /* "sha256:…" of its manifest; "" for one that was built here */
     char status[16];        /* "running", "paused", … */
     char health[16];        /* "starting", "healthy", "unhealthy"; "" without a health check */
     char network_mode[128]; /* "bridge", "host", … */
