@@ -293,6 +293,7 @@ static void stop(tlm_daemon *self)
         left = drain(self, DRAIN_LAST_MS);
     }
     tlm_facts_stop(&self->facts);
+    tlm_daemon_container_stop(self);
     tlm_server_stop(&self->admin_server);
     tlm_server_stop(&self->server);
     tlm_tls_stop(&self->tls);
@@ -349,6 +350,9 @@ static tlm_result start(tlm_daemon *self, tlm_error *error)
     }
     if (result == TLM_OK) {
         result = tlm_setup_facts(self, wake, error);
+    }
+    if (result == TLM_OK) {
+        result = tlm_daemon_container_start(self, wake, error);
     }
     if (result == TLM_OK) {
         result = tlm_daemon_tls_start(self, error);

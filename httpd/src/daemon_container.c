@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "daemon_container.h"
 
+#include <string.h>
+
 #include <tlm/log.h>
 
 #include "warnings.h"
@@ -38,9 +40,49 @@ static void tell_device(tlm_daemon *self, const tlm_identity_view *view)
     tlm_warnings_of_device(&self->warnings, &self->about.container, refused);
 }
 
+/* What is known stays where there is no memory for something newer. */
+static void take_engine(tlm_daemon *self)
+{
+    tlm_engine_facts facts;
+    tlm_error error = {0};
+    if (self->watch == NULL) {
+        return;
+    }
+    if (tlm_engine_watch_copy(self->watch, &facts, &error) != TLM_OK) {
+        tlm_log_error(&error, "engine_facts_failed", NULL);
+        return;
+    }
+    tlm_engine_facts_clear(&self->engine);
+    self->engine = facts;
+    self->source.engine = &self->engine;
+}
+
 void tlm_daemon_container_tell(tlm_daemon *self, const tlm_identity_view *view)
 {
+    take_engine(self);
     tell_device(self, view);
-    tlm_warnings_of_engine(&self->warnings, &self->about.container, NULL);
+    tlm_warnings_of_engine(&self->warnings, &self->about.container, self->source.engine);
+}
+
+tlm_result tlm_daemon_container_start(tlm_daemon *self, tlm_setup_wake changed, tlm_error *error)
+{
+    const tlm_settings *settings = self->settings;
+    const tlm_container *container = &self->about.container;
+    if (container->kind == TLM_CONTAINER_NONE) {
+        return TLM_OK;
+    }
+    bool numbered = strlen(container->id) == 64;
+    const tlm_engine_watch_config config = {.question = {.host = settings->docker_host,
+                                                         .cert_path = settings->docker_cert_path,
+                                                         .id = numbered ? container->id : NULL},
+                                            .changed = changed,
+                                            .context = self};
+    return tlm_engine_watch_start(&config, &self->watch, error);
+}
+
+void tlm_daemon_container_stop(tlm_daemon *self)
+{
+    tlm_engine_watch_stop(&self->watch);
     self->source.engine = NULL;
+    tlm_engine_facts_clear(&self->engine);
 }

@@ -7,7 +7,9 @@
  * should know, asks the engine in the background.
  *
  *     tlm_daemon_container_look(self);
+ *     result = tlm_daemon_container_start(self, wake, &error);
  *     tlm_daemon_container_tell(self, view);
+ *     tlm_daemon_container_stop(self);
  */
 
 #include "daemon_setup.h"
@@ -17,5 +19,12 @@ void tlm_daemon_container_look(tlm_daemon *self);
 
 /* Before the documents are made: what the engine says by now, and what depends on it. */
 void tlm_daemon_container_tell(tlm_daemon *self, const tlm_identity_view *view);
+
+/* Begins to ask the engine; `changed` is called from its thread. Outside of containers nothing. */
+TLM_CHECKED tlm_result tlm_daemon_container_start(tlm_daemon *self, tlm_setup_wake changed,
+                                                  tlm_error *error);
+
+/* Ends that at once, and frees what is known. May be called twice. */
+void tlm_daemon_container_stop(tlm_daemon *self);
 
 #endif

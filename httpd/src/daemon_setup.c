@@ -12,6 +12,7 @@
 #include <tlm/store.h>
 
 #include "daemon_api.h"
+#include "daemon_container.h"
 
 #define CONFIG_NAME "TLLicenseManager.json"
 #define LOG_NAME "TLLicenseManager.log"
@@ -264,6 +265,7 @@ void tlm_setup_clear(tlm_daemon *self)
 {
     tlm_daemon_api_stop(self);
     tlm_facts_stop(&self->facts);
+    tlm_daemon_container_stop(self);
     tlm_server_stop(&self->admin_server);
     tlm_server_stop(&self->server);
     tlm_daemon_api_clear(self);
