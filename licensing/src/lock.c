@@ -11,18 +11,23 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <tlm/container.h>
 #include <tlm/file.h>
 
 #define PLACE_MAX (HOST_NAME_MAX + 80)
 
-/* Where a process number counts: "pid:[4026531836]" and the name of the host, or container. */
+/* Where a process number counts: "pid:[4026531836]" and the container, or the host's name. */
 static void describe_place(char *place, size_t size)
 {
     char space[64] = "";
     char host[HOST_NAME_MAX + 1] = "";
+    tlm_container container;
     ssize_t length = readlink("/proc/self/ns/pid", space, sizeof space - 1);
     space[length > 0 ? length : 0] = '\0';
-    if (gethostname(host, sizeof host - 1) != 0) {
+    /* What `docker stop` takes: with the host's network a container has the host's name. */
+    if (tlm_container_look("/", &container) && container.id[0] != '\0') {
+        (void)snprintf(host, sizeof host, "%.12s", container.id);
+    } else if (gethostname(host, sizeof host - 1) != 0) {
         host[0] = '\0';
     }
     (void)snprintf(place, size, "%s %s", space[0] != '\0' ? space : "-", host);

@@ -29,7 +29,8 @@ container() {
     local top=$home/$1
     mkdir -p "$top"
     echo "$2" > "$top/id"
-    echo "${2:0:12}" > "$top/name"
+    # As with the host's network: the name says nothing.
+    echo samename > "$top/name"
     # The root is this system's without what is mounted into it.
     printf '%s\n' "$SOURCE $SOURCE" "$BUILD $BUILD" "${@:3}" > "$top/volumes"
     DAEMON=$home/$1/run
