@@ -142,6 +142,28 @@ warning() {
     json /fingerprint/fallback .components | diff "$home/before" -
 }
 
+told() {
+    [ "$(json /status '.start.kind')" = degraded ]
+}
+
+@test "a TPM that is wanted and was not passed is warned of, and not beside a token that works" {
+    container one "$first_id" "$home/volume $place"
+    settings=("${settings[@]:1}" --tpm-device /dev/tlm-none)
+    start
+    launched
+    wait_until 60 told
+    [[ $(warning tpm-device message) == *"there is no device /dev/tlm-none"* ]]
+    [[ $(warning tpm-device hint) == *"--device /dev/tlm-none"* ]]
+    end_container "$pid"
+    "$TOKEN_INIT" provision --backend softhsm --config-dir "$home/config" \
+        --persistence-dir "$home/volume"
+    container two "$second_id" "$home/volume $place"
+    settings=("${settings[@]:1}" --tpm-device /dev/tlm-none)
+    start_ready
+    launched
+    [ -z "$(warning tpm-device code)" ]
+}
+
 @test "the first process of a container hears SIGTERM" {
     container one "$first_id" "$home/volume $place"
     start_ready
