@@ -11,7 +11,7 @@ client=$SOURCE/tests/integration/httpd/client.py
 
 # Nothing of the caller's settings reaches the program, which warns of every TLM_ name it does not
 # know.
-unset "${!TLM_@}" "${!TPM_@}" TSS2_TCTI NOTIFY_SOCKET
+unset "${!TLM_@}" "${!TPM_@}" TSS2_TCTI NOTIFY_SOCKET DOCKER_HOST DOCKER_CERT_PATH
 
 new_home() {
     home=$(mktemp -d /tmp/tlm-httpd.XXXXXX)
