@@ -21,7 +21,8 @@ import manifests
 directory = sys.argv[1]
 GROUPS = {
     "v1": [("namespaces", "Namespace", False), ("nodes", "Node", False), ("serviceaccounts", "ServiceAccount", True),
-           ("configmaps", "ConfigMap", True), ("services", "Service", True), ("pods", "Pod", True)],
+           ("configmaps", "ConfigMap", True), ("services", "Service", True), ("pods", "Pod", True),
+           ("events", "Event", True)],
     "apps/v1": [("daemonsets", "DaemonSet", True)],
     "networking.k8s.io/v1": [("networkpolicies", "NetworkPolicy", True)],
 }

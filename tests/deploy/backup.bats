@@ -350,3 +350,84 @@ repack() {
     run "$backup" create --directory "$home/nowhere" "$home/one.tar.gz"
     [ "$status" -eq 1 ]
 }
+
+# What docs/backup.md has: a block as it stands, below a directory like docker-compose.yml's.
+run_block() {
+    awk -v name="test: $1" -f "$SOURCE/tests/docs/blocks.awk" "$SOURCE/docs/backup.md" |
+        sed -e "s,/etc/asperion/trustedLicensing,$home,g" > "$home/commands"
+    [ -s "$home/commands" ] || { echo "there is no block $1"; return 1; }
+    run env -C "$home/here" PATH="$home/bin:$PATH" bash -euo pipefail "$home/commands"
+    echo "$1: $output"
+    [ "$status" -eq 0 ]
+}
+
+# sudo, and the docker that it is about, for a daemon that is no container: the processes stand still
+# as docker's freezer would have them.
+make_programs() {
+    mkdir "$home/bin" "$home/here"
+    cat > "$home/bin/sudo" << 'END'
+#!/bin/sh
+exec "$@"
+END
+    cat > "$home/bin/gpg" << END
+#!/bin/sh
+exec $(command -v gpg) --homedir "$home/gpg" --batch --pinentry-mode loopback --passphrase word "\$@"
+END
+    cat > "$home/bin/docker" << END
+#!/bin/bash
+echo "\$1 \$2" >> "$home/docker.log"
+daemon=\$(cat "$home/persistence/lock" 2> /dev/null)
+case \$1 in
+inspect) [ "\${!#}" = tl-license-manager ] && echo "$home/elsewhere" && realpath "$home/here/_persistence" ;;
+pause) [ "\$2" = tl-license-manager ] && kill -STOP "\$daemon" && echo "\$2" ;;
+unpause) [ "\$2" = tl-license-manager ] && kill -CONT "\$daemon" && echo "\$2" ;;
+exec) shift 2 && exec "\$@" ;;
+esac
+END
+    chmod +x "$home/bin"/*
+    ln -s "$backup" "$home/bin/tlm-backup"
+    ln -s "$backup" "$home/here/tlm-backup"
+    ln -s "$BUILD/client/tlm" "$home/bin/tlm"
+    mkdir -m 700 "$home/gpg"
+}
+
+@test "what docs/backup.md tells to type works" {
+    make_programs
+    BACKEND=softhsm make_token
+    mv "$home/persistence" "$home/here/_persistence"
+    mv "$home/config" "$home/here/_config"
+    ln -s here/_persistence "$home/persistence"
+    ln -s here/_config "$home/config"
+    start_ready
+    run_block pause
+    [ "$(cat "$home/docker.log")" = "inspect --type
+pause tl-license-manager
+unpause tl-license-manager" ]
+    status_is /ready 200
+    rm "$home"/here/tl-backup-*
+    run_block freeze
+    rm "$home/here/tl-backup.tar.gz"
+    # Another container's directory is not made to stand still.
+    run env -C "$home/here" PATH="$home/bin:$PATH" ./tlm-backup create --pause other x.tar.gz
+    [ "$status" -eq 1 ]
+    finish TERM
+    run_block save
+    run_block verify
+    run_block encrypt
+    run ! grep -qa MANIFEST "$home/here/tl-backup.tar.gz.gpg"
+    picture "$home/here/_persistence" | grep -v '\./lock' > "$home/before"
+    rm -r "$home/here"/_*
+    run_block decrypt
+    picture "$home/here/_persistence" | diff "$home/before" -
+    rm -r "$home/here"/_*
+    run_block restore
+    run_block aside
+    picture "$home/here/_persistence" | diff "$home/before" -
+    start_ready
+    wait_until 60 licensing_says ok
+    export TLM_URL=unix:$home/admin.sock TLM_PERSISTENCE_DIR=$home/persistence
+    # There is nothing to accept, which it says; the command is the one of the case above.
+    awk -v name="test: accept" -f "$SOURCE/tests/docs/blocks.awk" "$SOURCE/docs/backup.md" > "$home/commands"
+    grep -q '^docker exec tl-license-manager tlm state accept --reason ' "$home/commands"
+    gpgconf --homedir "$home/gpg" --kill gpg-agent
+}

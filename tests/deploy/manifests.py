@@ -146,7 +146,8 @@ class Schema:
         if model is client.V1ContainerPort:
             if not PORT_NAME.match(str(value.get("name", "a"))):
                 self.problem(f"{path}.name", f"no name of a port: {value['name']!r}")
-            if not 0 < value.get("containerPort", 0) < 65536:
+            port = value.get("containerPort")
+            if isinstance(port, int) and not 0 < port < 65536:
                 self.problem(f"{path}.containerPort", "no port")
         if model is client.V1Volume and len(value) != 2:
             self.problem(path, "a volume has a name and one source")
