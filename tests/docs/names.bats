@@ -43,6 +43,7 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
         for script in run test bench; do
             "$SOURCE/scripts/$script" --help
         done
+        "$SOURCE/docker/tlm-backup" --help
         man_text TLLicenseManager.8 tlm-token-init.8 tlm-tokend.8 tlm.1
         grep -v '^#' "$SOURCE/tests/docs/foreign-flags.txt"
     } | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u > known
