@@ -13,7 +13,8 @@ usage() {
 Usage: docker/build_and_stage.sh [OPTION]… [-DNAME=VALUE]…
 
 Compiles in a container, runs the unit tests there, and makes the image trustedlicensing:latest.
-Makes _logs, _config and _persistence beside docker-compose.yml, for user 1000. Then:
+Makes _logs, _config and _persistence beside docker-compose.yml, and _token and _tokend for
+docker-compose.split.yml, for user 1000. Then:
 
     cd docker && docker-compose up -d
 
@@ -21,7 +22,8 @@ Makes _logs, _config and _persistence beside docker-compose.yml, for user 1000. 
   --trust FILE       JWKS of the vendors and issuers that the daemon takes licenses from
   --base IMAGE       default debian:bookworm-slim; debian:trixie-slim works, too
   --target NAME      runtime (default), with-tools (tag trustedlicensing:with-tools), simulator
-                     (tag trustedlicensing-simulator:latest); may be given more than once
+                     (tag trustedlicensing-simulator:latest) or example (tag
+                     trustedlicensing-example:latest); may be given more than once
   --tag NAME         another tag, for the target named before it
   --tss-gid N        group of /dev/tpmrm0 on the host; default this host's tss, else 113
   --docker-gid N     group of the Docker socket; default this host's docker, else 999
@@ -80,8 +82,8 @@ take() {
     --base) base=$2 ;;
     --target)
         case $2 in
-        runtime | with-tools | simulator | build) targets+=("$2") ;;
-        *) usage_error "--target $2: one of runtime, with-tools, simulator is needed" ;;
+        runtime | with-tools | simulator | example | build) targets+=("$2") ;;
+        *) usage_error "--target $2: one of runtime, with-tools, simulator, example is needed" ;;
         esac
         ;;
     --tag)
@@ -125,6 +127,7 @@ default_tag() {
     runtime) echo trustedlicensing:latest ;;
     with-tools) echo trustedlicensing:with-tools ;;
     simulator) echo trustedlicensing-simulator:latest ;;
+    example) echo trustedlicensing-example:latest ;;
     build) echo trustedlicensing-build:latest ;;
     esac
 }
@@ -164,18 +167,19 @@ build_images() {
 
 # As the container's user finds them. Docker would make them, too, and they would be root's.
 stage() {
-    local directory
-    for directory in _logs _config _persistence; do
-        mkdir -p "$stage_dir/$directory"
+    local directory directories=()
+    for directory in _logs _config _persistence _token _tokend; do
+        directories+=("$stage_dir/$directory")
     done
-    chmod 0750 "$stage_dir/_logs" "$stage_dir/_config"
-    chmod 0700 "$stage_dir/_persistence"
+    mkdir -p "${directories[@]}"
     if [ "$(id -u)" -eq 0 ]; then
-        chown -R 1000:1000 "$stage_dir/_logs" "$stage_dir/_config" "$stage_dir/_persistence"
+        chown 1000:1000 "${directories[@]}"
     elif [ "$(id -u)" -ne 1000 ]; then
         say "the container runs as user 1000 and you are $(id -u); let it have its directories:" \
-            "sudo chown -R 1000:1000 $stage_dir/_logs $stage_dir/_config $stage_dir/_persistence"
+            "sudo chown 1000:1000 ${directories[*]}"
     fi
+    chmod 0750 "$stage_dir/_logs" "$stage_dir/_config" "$stage_dir/_tokend" 2> /dev/null || true
+    chmod 0700 "$stage_dir/_persistence" "$stage_dir/_token" 2> /dev/null || true
 }
 
 parse_arguments "$@"
