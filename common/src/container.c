@@ -96,10 +96,16 @@ void tlm_container_note_uid(tlm_container *container, const char *text)
         return;
     }
     for (size_t i = 0; i < UID_SIZE; i++) {
-        container->pod_uid[i] = text[i] == '_' ? '-' : text[i];
+        container->pod_uid[i] = text[i];
+        if (text[i] == '_') {
+            container->pod_uid[i] = '-';
+        }
     }
     container->pod_uid[UID_SIZE] = '\0';
 }
+
+static void add_evidence(tlm_container *container, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 
 static void add_evidence(tlm_container *container, const char *format, va_list arguments)
 {

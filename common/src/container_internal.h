@@ -12,8 +12,8 @@
  * Each takes a text of its file and notes in `container` what that shows. What is known already is
  * not overwritten: the first sign counts, and the callers ask the strongest first.
  */
-void tlm_container_read_cgroup(const char *text, const char *name, tlm_container *container);
-void tlm_container_read_mounts(const char *text, const char *name, tlm_container *container);
+void tlm_container_read_cgroup(const char *text, const char *file, tlm_container *container);
+void tlm_container_read_mounts(const char *text, const char *file, tlm_container *container);
 
 /* Notes a sign; a kind that is known already stays. Too many and too long ones are cut. */
 void tlm_container_note(tlm_container *container, tlm_container_kind kind, const char *format, ...)

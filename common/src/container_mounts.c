@@ -78,21 +78,21 @@ static void read_pod(const tlm_mount *mount, tlm_container *container)
 }
 
 /* A sandbox's id is not that of the container in it: only the kind is taken from it. */
-static bool read_sandbox(const tlm_mount *mount, const char *name, tlm_container *container)
+static bool read_sandbox(const tlm_mount *mount, const char *file, tlm_container *container)
 {
     if (is_engine_file(mount->point) && strstr(mount->root, "/sandboxes/") != NULL &&
         strstr(mount->root, "io.containerd.") != NULL) {
-        tlm_container_note(container, TLM_CONTAINER_CONTAINERD, "%s: %s is %s", name, mount->point,
+        tlm_container_note(container, TLM_CONTAINER_CONTAINERD, "%s: %s is %s", file, mount->point,
                            mount->root);
         return true;
     }
     return false;
 }
 
-static void read_engine(const tlm_mount *mount, const char *name, tlm_container *container)
+static void read_engine(const tlm_mount *mount, const char *file, tlm_container *container)
 {
     bool mark = strcmp(mount->point, "/run/.containerenv") == 0;
-    if (read_sandbox(mount, name, container) || (!mark && !is_engine_file(mount->point))) {
+    if (read_sandbox(mount, file, container) || (!mark && !is_engine_file(mount->point))) {
         return;
     }
     tlm_container_kind kind = storage_kind(container);
@@ -108,7 +108,7 @@ static void read_engine(const tlm_mount *mount, const char *name, tlm_container 
     if (id == NULL) {
         return;
     }
-    tlm_container_note(container, kind, "%s: %s is %s", name, mount->point, mount->root);
+    tlm_container_note(container, kind, "%s: %s is %s", file, mount->point, mount->root);
     if (kind == TLM_CONTAINER_CRIO && !mark) {
         return; /* of the sandbox */
     }
@@ -116,7 +116,7 @@ static void read_engine(const tlm_mount *mount, const char *name, tlm_container 
 }
 
 /* Where nothing else shows the engine: the place of the root file system's layers. */
-static void read_layers(const tlm_mount *mount, const char *name, tlm_container *container)
+static void read_layers(const tlm_mount *mount, const char *file, tlm_container *container)
 {
     static const struct {
         const char *place;
@@ -132,16 +132,16 @@ static void read_layers(const tlm_mount *mount, const char *name, tlm_container 
         if (tlm_mount_has_option(mount, layers[i].place)) {
             bool storage = layers[i].kind == TLM_CONTAINER_PODMAN;
             tlm_container_note(container, storage ? storage_kind(container) : layers[i].kind,
-                               "%s: the layers of / are below %s", name, layers[i].place);
+                               "%s: the layers of / are below %s", file, layers[i].place);
             return;
         }
     }
     if (strcmp(mount->type, "fuse.lxcfs") == 0 && strncmp(mount->point, "/proc/", 6) == 0) {
-        tlm_container_note(container, TLM_CONTAINER_LXC, "%s: %s is of lxcfs", name, mount->point);
+        tlm_container_note(container, TLM_CONTAINER_LXC, "%s: %s is of lxcfs", file, mount->point);
     }
 }
 
-void tlm_container_read_mounts(const char *text, const char *name, tlm_container *container)
+void tlm_container_read_mounts(const char *text, const char *file, tlm_container *container)
 {
     tlm_mount *mount = malloc(sizeof *mount);
     if (mount == NULL) {
@@ -153,15 +153,15 @@ void tlm_container_read_mounts(const char *text, const char *name, tlm_container
     /* The mark is the container's own; the other files may be the sandbox's of its pod. */
     for (const char *next = text; tlm_mounts_next(&next, mount);) {
         if (strcmp(mount->point, "/run/.containerenv") == 0) {
-            read_engine(mount, name, container);
+            read_engine(mount, file, container);
         }
     }
     for (const char *next = text; tlm_mounts_next(&next, mount);) {
-        read_engine(mount, name, container);
+        read_engine(mount, file, container);
     }
     for (const char *next = text;
          container->kind == TLM_CONTAINER_NONE && tlm_mounts_next(&next, mount);) {
-        read_layers(mount, name, container);
+        read_layers(mount, file, container);
     }
     free(mount);
 }

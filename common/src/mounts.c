@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* Before the paths: the mount's number, its parent's, the device's. */
+#define NUMBERS 3U
+
 /* One word of a line: what stands between blanks. */
 typedef struct word {
     const char *at;
@@ -84,9 +87,13 @@ static bool parse_line(const char *at, const char *end, tlm_mount *mount)
     word flags;
     word type;
     word options = {end, 0};
-    if (!take_word(&at, end, &skipped) || !take_word(&at, end, &skipped) ||
-        !take_word(&at, end, &skipped) || !take_word(&at, end, &root) ||
-        !take_word(&at, end, &point) || !take_word(&at, end, &flags)) {
+    for (size_t i = 0; i < NUMBERS; i++) {
+        if (!take_word(&at, end, &skipped)) {
+            return false;
+        }
+    }
+    if (!take_word(&at, end, &root) || !take_word(&at, end, &point) ||
+        !take_word(&at, end, &flags)) {
         return false;
     }
     do {

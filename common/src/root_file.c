@@ -8,7 +8,7 @@
 #include <tlm/file.h>
 
 #define LINE_FILE_MAX 65536U
-#define ENVIRON_MAX (256U * 1024U)
+#define ENVIRON_MAX 262144U
 
 static bool is_system(const char *root)
 {

@@ -27,7 +27,7 @@
 /* Where an engine is looked for when no host is named. */
 #define TLM_ENGINE_SOCKET "/var/run/docker.sock"
 
-#define TLM_ENGINE_ANSWER_MAX (1024U * 1024U)
+#define TLM_ENGINE_ANSWER_MAX ((size_t)1024 * 1024)
 #define TLM_ENGINE_MOUNTS_MAX 1024U
 #define TLM_ENGINE_PATH_MAX 4096U
 

@@ -219,7 +219,7 @@ static tlm_result refuse(const tlm_engine_link *link, CURL *handle, CURLcode cod
     }
     if (gathered->too_large) {
         return tlm_error_set(error, TLM_ERR_TOO_LARGE, NULL,
-                             "the container engine at %s answered with more than %u bytes", where,
+                             "the container engine at %s answered with more than %zu bytes", where,
                              TLM_ENGINE_ANSWER_MAX);
     }
     return tlm_error_set(error, TLM_ERR_IO, "see whether it answers: docker version",

@@ -165,8 +165,9 @@ static void judge_confinement(tlm_notices *warnings, const char *root)
         "Leave out privileged: true (--privileged, --cap-add ALL); the TPM needs no more than "
         "docker run --cap-drop ALL --device /dev/tpmrm0 --group-add $(getent group tss | cut -d: "
         "-f3)",
-        "the container runs privileged: all %d capabilities are in its reach (CapBnd %016llx), "
-        "seccomp is %s; who takes it over has the host",
+        "the container runs privileged: %d of the kernel's %d capabilities are in its reach "
+        "(CapBnd %016llx), seccomp is %s; who takes it over has the host",
+        __builtin_popcountll(confinement.bounding & confinement.known),
         __builtin_popcountll(confinement.known), (unsigned long long)confinement.bounding,
         confinement.seccomp >= 0 ? filters[confinement.seccomp] : "unknown");
     tell(tlm_notices_raise(warnings, "privileged", &error), "privileged", &error);

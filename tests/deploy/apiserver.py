@@ -191,7 +191,7 @@ class Server(http.server.BaseHTTPRequestHandler):
         name = document["metadata"]["name"]
         why = refusal(document) if resource not in ("nodes",) else ""
         if why:
-            return self.fail(422, "Invalid", f'{document["kind"]} "{name}" is invalid: {why}')
+            return self.fail(400, "BadRequest", f'{document["kind"]} "{name}" is invalid: {why}')
         if space is not None and ("namespaces", None, space) not in store:
             return self.fail(404, "NotFound", f'namespaces "{space}" not found')
         version += 1

@@ -68,7 +68,7 @@ licensing_says() {
     find_tokens
     activate_usual
     send 200 POST /api/v1/usage '{"feature":"pages","client":"c","request":"1","units":2}'
-    run "$backup" create "${dirs[@]}" --freeze "$(cat "$home/persistence/lock")" "$home/one.tar.gz"
+    run "$backup" create "${dirs[@]}" --freeze "$(head -n 1 "$home/persistence/lock")" "$home/one.tar.gz"
     echo "$output"
     [ "$status" -eq 0 ]
     # It goes on: what is used now is what the backup does not know.
@@ -129,7 +129,7 @@ state_is() {
     for turn in 1 2 3 4; do
         wait_until 60 answered_more_than "$last"
         answered=$(cat "$home/answered")
-        "$backup" create "${dirs[@]}" --freeze "$(cat "$home/persistence/lock")" "$home/$turn.tar.gz"
+        "$backup" create "${dirs[@]}" --freeze "$(head -n 1 "$home/persistence/lock")" "$home/$turn.tar.gz"
         "$backup" restore --directory "$home/$turn" "$home/$turn.tar.gz"
         sqlite3 "$home/$turn/_persistence/licensing/ledger.db" 'pragma integrity_check' \
             'select count(*) from leases' > "$home/kept"
@@ -299,7 +299,7 @@ repack() {
     BACKEND=softhsm make_token
     start_ready
     local daemon
-    daemon=$(cat "$home/persistence/lock")
+    daemon=$(head -n 1 "$home/persistence/lock")
     run "$backup" create "${dirs[@]}" "$home/one.tar.gz"
     [ "$status" -eq 1 ]
     [[ $output == *"a daemon uses"*"--pause"*"--freeze"* ]]
@@ -376,7 +376,7 @@ END
     cat > "$home/bin/docker" << END
 #!/bin/bash
 echo "\$1 \$2" >> "$home/docker.log"
-daemon=\$(cat "$home/persistence/lock" 2> /dev/null)
+daemon=\$(head -n 1 "$home/persistence/lock" 2> /dev/null)
 case \$1 in
 inspect) [ "\${!#}" = tl-license-manager ] && echo "$home/elsewhere" && realpath "$home/here/_persistence" ;;
 pause) [ "\$2" = tl-license-manager ] && kill -STOP "\$daemon" && echo "\$2" ;;

@@ -70,7 +70,7 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
 @test "every configuration key in the documents is in the table" {
     # Of a key in a section of a section, the inner one is named by itself too: REST.Tls.
     table_keys | sed -E 'p; s/^([^.]*\.[^.]*)\..*/\1/' | sort -u > known
-    grep -ohE '\b(LicenseManager|REST|TPM|Pkcs11|Persistence|Licensing)(\.[A-Z][A-Za-z0-9]+)+' "${documents[@]}" |
+    grep -ohE '\b(LicenseManager|REST|TPM|Docker|Pkcs11|Persistence|Licensing)(\.[A-Z][A-Za-z0-9]+)+' "${documents[@]}" |
         missing_from known > unknown
     cat unknown
     [ ! -s unknown ]

@@ -88,14 +88,16 @@ static void a_host_with_engines_is_no_container(void **state)
 
 static void the_engines_own_services_are_no_containers(void **state)
 {
+    static const char conmon[] = "0::/machine.slice/libpod-conmon-" ID ".scope\n";
+    static const char longer[] = "12:cpu,cpuacct:/system.slice/docker-" ID "0.scope\n";
     static const char *const groups[] = {
         "0::/system.slice/docker.service\n",
         "0::/system.slice/containerd.service\n",
         "0::/user.slice/user-1000.slice/user@1000.service/app.slice/docker.service\n",
-        "0::/machine.slice/libpod-conmon-" ID ".scope\n",
+        conmon,
         "0::/lxc.monitor.web\n",
         "0::/system.slice/docker-0123.scope\n",
-        "12:cpu,cpuacct:/system.slice/docker-" ID "0.scope\n",
+        longer,
         "0::/docker\n",
         "0::/docker/\n",
         "no lines of a control group",

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,7 +18,7 @@
 #include <tlm/log.h>
 
 #include "engine.h"
-#include "engine_fixture.h"
+#include "fake_engine.h"
 
 #define ID "98cad86ebcf415a2f91a958f6f0c9e20f4b0970c7cfd039a13aeb377cf856e35"
 #define OTHER_ID "18cad86ebcf415a2f91a958f6f0c9e20f4b0970c7cfd039a13aeb377cf856e35"
@@ -25,7 +28,7 @@
 static char directory[] = "/tmp/tlm-engine.XXXXXX";
 static char path[64];
 static char host[80];
-static engine_fake fake;
+static tlm_fake_engine fake;
 
 static int make_directory(void **state)
 {
@@ -48,16 +51,16 @@ static int remove_directory(void **state)
 static int start_fake(void **state)
 {
     (void)state;
-    engine_new(&fake);
-    engine_vectors(&fake, "docker-20.10");
-    engine_start(&fake, path);
+    tlm_fake_engine_new(&fake);
+    tlm_fake_engine_vectors(&fake, "docker-20.10");
+    tlm_fake_engine_start(&fake, path);
     return 0;
 }
 
 static int stop_fake(void **state)
 {
     (void)state;
-    engine_stop(&fake);
+    tlm_fake_engine_stop(&fake);
     return 0;
 }
 
@@ -122,7 +125,7 @@ static void knows_by_id(void **state)
     assert_string_equal(facts.id, ID);
     assert_int_equal(facts.mount_count, 3);
     assert_int_equal(facts.error.result, TLM_OK);
-    assert_int_equal(engine_count(&fake, &fake.asked), 4);
+    assert_int_equal(tlm_fake_engine_count(&fake, &fake.asked), 4);
     assert_string_equal(fake.last, "POST /v1.41/containers/"
                                    "000000000000000000000000000000000000000000000000000000000000"
                                    "0000/wait HTTP/1.1");
@@ -130,8 +133,8 @@ static void knows_by_id(void **state)
     /* Whether more than looking is allowed was asked. */
     ask(engine, &facts);
     assert_int_equal(facts.access, TLM_ENGINE_ACCESS_WRITE);
-    assert_int_equal(engine_count(&fake, &fake.posts), 1);
-    assert_int_equal(engine_count(&fake, &fake.asked), 7);
+    assert_int_equal(tlm_fake_engine_count(&fake, &fake.posts), 1);
+    assert_int_equal(tlm_fake_engine_count(&fake, &fake.asked), 7);
     tlm_engine_facts_clear(&facts);
     tlm_engine_close(&engine);
     assert_null(engine);
@@ -140,10 +143,10 @@ static void knows_by_id(void **state)
 static void takes_the_digest(void **state)
 {
     (void)state;
-    engine_vector(&fake,
-                  "GET /v1.41/images/sha256:943ebda682c6cfe3f210c1023eae8d6adfa650a3"
-                  "93dea9bd0d6a67cf81618909/json ",
-                  "docker-24-image");
+    tlm_fake_engine_vector(&fake,
+                           "GET /v1.41/images/sha256:943ebda682c6cfe3f210c1023eae8d6adfa650a3"
+                           "93dea9bd0d6a67cf81618909/json ",
+                           "docker-24-image");
     tlm_engine *engine = open_engine(host, ID, NULL, LONG_MS);
     tlm_engine_facts facts;
     ask(engine, &facts);
@@ -151,7 +154,7 @@ static void takes_the_digest(void **state)
                         "sha256:1111111111111111111111111111111111111111111111111111111111111111");
     tlm_engine_facts_clear(&facts);
     /* The image of a running container may be removed, or a proxy may not tell of it. */
-    engine_rule(&fake, "GET /v1.41/images/", 403, "no", PLAIN);
+    tlm_fake_engine_rule(&fake, "GET /v1.41/images/", 403, "no", TLM_FAKE_PLAIN);
     ask(engine, &facts);
     assert_true(facts.known);
     assert_string_equal(facts.image_digest, "");
@@ -172,7 +175,8 @@ static void is_another(void **state)
     assert_null(facts.mounts);
     assert_string_equal(facts.engine_version, "20.10.24+dfsg1");
     tlm_engine_facts_clear(&facts);
-    engine_rule(&fake, "GET /v1.41/containers/", 404, "{\"message\":\"No such container\"}", PLAIN);
+    tlm_fake_engine_rule(&fake, "GET /v1.41/containers/", 404,
+                         "{\"message\":\"No such container\"}", TLM_FAKE_PLAIN);
     ask(engine, &facts);
     assert_int_equal(facts.state, TLM_ENGINE_ANSWERING);
     assert_false(facts.known);
@@ -201,7 +205,7 @@ static void knows_by_hostname(void **state)
     /* The answer is of a container with another host name. */
     assert_false(known_as("98cad86ebcf4"));
     /* One that does not run is not the one this is asked in. */
-    engine_vector(&fake, "GET /v1.41/containers/", "podman-4.3-container");
+    tlm_fake_engine_vector(&fake, "GET /v1.41/containers/", "podman-4.3-container");
     assert_false(known_as("tl-license-manager"));
 }
 
@@ -210,10 +214,10 @@ static void strange_hostnames(void **state)
     (void)state;
     static const char *const names[] = {"", "a/b", "..", ".a", "a?b", "a b", "a%2fb", "a\r\nb"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        unsigned before = engine_count(&fake, &fake.asked);
+        unsigned before = tlm_fake_engine_count(&fake, &fake.asked);
         assert_false(known_as(names[i]));
         /* The version and the access: no path is made of it. */
-        assert_int_equal(engine_count(&fake, &fake.asked), before + 2);
+        assert_int_equal(tlm_fake_engine_count(&fake, &fake.asked), before + 2);
     }
 }
 
@@ -223,8 +227,9 @@ static void own_hostname(void **state)
     char name[256];
     char expected[320];
     assert_int_equal(gethostname(name, sizeof name), 0);
-    engine_rule(&fake, "POST ", 403, "", PLAIN);
-    engine_rule(&fake, "GET /v1.41/containers/", 500, "{\"message\":\"here\"}", PLAIN);
+    tlm_fake_engine_rule(&fake, "POST ", 403, "", TLM_FAKE_PLAIN);
+    tlm_fake_engine_rule(&fake, "GET /v1.41/containers/", 500, "{\"message\":\"here\"}",
+                         TLM_FAKE_PLAIN);
     tlm_engine *engine = open_engine(host, NULL, NULL, LONG_MS);
     tlm_engine_facts facts;
     tlm_error error = {0};
@@ -240,25 +245,25 @@ static void access_is_read(void **state)
     (void)state;
     static const struct {
         int status;
-        const char *body;
         tlm_engine_access access;
+        const char *body;
     } cases[] = {
-        {404, "{\"message\":\"No such container: 00\"}", TLM_ENGINE_ACCESS_WRITE},
+        {404, TLM_ENGINE_ACCESS_WRITE, "{\"message\":\"No such container: 00\"}"},
         /* Podman. */
-        {404, "{\"cause\":\"no such container\",\"message\":\"no such container\"}",
-         TLM_ENGINE_ACCESS_WRITE},
+        {404, TLM_ENGINE_ACCESS_WRITE,
+         "{\"cause\":\"no such container\",\"message\":\"no such container\"}"},
         /* A proxy that says not found for what it does not let pass. */
-        {404, "<html>Not Found</html>", TLM_ENGINE_ACCESS_READ},
-        {403, "<html>Forbidden</html>", TLM_ENGINE_ACCESS_READ},
-        {405, "", TLM_ENGINE_ACCESS_READ},
-        {429, "", TLM_ENGINE_ACCESS_UNKNOWN},
-        {500, "{\"message\":\"no such container\"}", TLM_ENGINE_ACCESS_UNKNOWN},
-        {200, "{}", TLM_ENGINE_ACCESS_UNKNOWN},
+        {404, TLM_ENGINE_ACCESS_READ, "<html>Not Found</html>"},
+        {403, TLM_ENGINE_ACCESS_READ, "<html>Forbidden</html>"},
+        {405, TLM_ENGINE_ACCESS_READ, ""},
+        {429, TLM_ENGINE_ACCESS_UNKNOWN, ""},
+        {500, TLM_ENGINE_ACCESS_UNKNOWN, "{\"message\":\"no such container\"}"},
+        {200, TLM_ENGINE_ACCESS_UNKNOWN, "{}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        engine_forget_rules(&fake);
-        engine_vectors(&fake, "docker-20.10");
-        engine_rule(&fake, "POST ", cases[i].status, cases[i].body, PLAIN);
+        tlm_fake_engine_forget_rules(&fake);
+        tlm_fake_engine_vectors(&fake, "docker-20.10");
+        tlm_fake_engine_rule(&fake, "POST ", cases[i].status, cases[i].body, TLM_FAKE_PLAIN);
         tlm_engine *engine = open_engine(host, ID, NULL, LONG_MS);
         tlm_engine_facts facts;
         ask(engine, &facts);
@@ -285,21 +290,22 @@ static void refuses_statuses(void **state)
                  {"GET /v1.41/containers/", 302, TLM_ERR_IO}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char words[32];
-        engine_rule(&fake, cases[i].request, cases[i].status, "{\"message\":\"why not\"}", PLAIN);
+        tlm_fake_engine_rule(&fake, cases[i].request, cases[i].status, "{\"message\":\"why not\"}",
+                             TLM_FAKE_PLAIN);
         (void)snprintf(words, sizeof words, "status %d: why not", cases[i].status);
-        unsigned before = engine_count(&fake, &fake.asked);
+        unsigned before = tlm_fake_engine_count(&fake, &fake.asked);
         ask_in_vain(LONG_MS, cases[i].result, words);
         /* No redirect was followed. */
-        assert_true(engine_count(&fake, &fake.asked) <= before + 2);
-        engine_forget_rules(&fake);
-        engine_vectors(&fake, "docker-20.10");
+        assert_true(tlm_fake_engine_count(&fake, &fake.asked) <= before + 2);
+        tlm_fake_engine_forget_rules(&fake);
+        tlm_fake_engine_vectors(&fake, "docker-20.10");
     }
 }
 
 static void refuses_garbage(void **state)
 {
     (void)state;
-    engine_rule(&fake, "GET /version ", 200, "<html>hello</html>", PLAIN);
+    tlm_fake_engine_rule(&fake, "GET /version ", 200, "<html>hello</html>", TLM_FAKE_PLAIN);
     tlm_engine *engine = open_engine(host, ID, NULL, LONG_MS);
     tlm_engine_facts facts;
     tlm_error error = {0};
@@ -307,11 +313,11 @@ static void refuses_garbage(void **state)
     assert_int_equal(facts.state, TLM_ENGINE_UNREACHABLE);
     tlm_engine_facts_clear(&facts);
     tlm_engine_close(&engine);
-    engine_rule(&fake, "GET /version ", 200, "garbage\r\n\r\n", NO_HTTP);
+    tlm_fake_engine_rule(&fake, "GET /version ", 200, "garbage\r\n\r\n", TLM_FAKE_NO_HTTP);
     ask_in_vain(LONG_MS, TLM_ERR_IO, "broke off");
-    engine_rule(&fake, "GET /version ", 200, "", NO_HTTP);
+    tlm_fake_engine_rule(&fake, "GET /version ", 200, "", TLM_FAKE_NO_HTTP);
     ask_in_vain(LONG_MS, TLM_ERR_IO, "broke off");
-    engine_rule(&fake, "GET /version ", 200, "{\"ApiVersion\":", BREAK);
+    tlm_fake_engine_rule(&fake, "GET /version ", 200, "{\"ApiVersion\":", TLM_FAKE_BREAK);
     ask_in_vain(LONG_MS, TLM_ERR_IO, "broke off");
 }
 
@@ -329,25 +335,27 @@ static void bounds_the_size(void **state)
     static const char version[] = "{\"ApiVersion\":\"1.41\"}";
     char *text = spaces(TLM_ENGINE_ANSWER_MAX);
     memcpy(text, version, sizeof version - 1);
-    engine_rule_bytes(&fake, "GET /version ", 200, text, TLM_ENGINE_ANSWER_MAX, PLAIN);
+    tlm_fake_engine_rule_bytes(&fake, "GET /version ", 200, text, TLM_ENGINE_ANSWER_MAX,
+                               TLM_FAKE_PLAIN);
     tlm_engine *engine = open_engine(host, ID, NULL, LONG_MS);
     tlm_engine_facts facts;
     ask(engine, &facts);
     assert_true(facts.known);
     tlm_engine_facts_clear(&facts);
     tlm_engine_close(&engine);
-    text = spaces(TLM_ENGINE_ANSWER_MAX + 1U);
+    text = spaces(TLM_ENGINE_ANSWER_MAX + 1);
     memcpy(text, version, sizeof version - 1);
-    engine_rule_bytes(&fake, "GET /version ", 200, text, TLM_ENGINE_ANSWER_MAX + 1U, PLAIN);
+    tlm_fake_engine_rule_bytes(&fake, "GET /version ", 200, text, TLM_ENGINE_ANSWER_MAX + 1,
+                               TLM_FAKE_PLAIN);
     ask_in_vain(LONG_MS, TLM_ERR_TOO_LARGE, "1048576 bytes");
 }
 
 static void bounds_the_time(void **state)
 {
     (void)state;
-    engine_rule(&fake, "GET /version ", 200, "", HANG);
+    tlm_fake_engine_rule(&fake, "GET /version ", 200, "", TLM_FAKE_HANG);
     ask_in_vain(SHORT_MS, TLM_ERR_TIMEOUT, "in time");
-    engine_rule(&fake, "GET /version ", 200, "{", DRIP);
+    tlm_fake_engine_rule(&fake, "GET /version ", 200, "{", TLM_FAKE_DRIP);
     ask_in_vain(SHORT_MS, TLM_ERR_TIMEOUT, "in time");
 }
 
@@ -355,7 +363,7 @@ static void bounds_the_time(void **state)
 static void bounds_the_sum(void **state)
 {
     (void)state;
-    engine_rule(&fake, "GET /v1.41/containers/", 200, "{", DRIP);
+    tlm_fake_engine_rule(&fake, "GET /v1.41/containers/", 200, "{", TLM_FAKE_DRIP);
     ask_in_vain(2 * SHORT_MS, TLM_ERR_TIMEOUT, "in time");
 }
 
@@ -370,14 +378,14 @@ static void no_socket(void **state)
     assert_int_equal(facts.error.result, TLM_OK);
     tlm_engine_facts_clear(&facts);
     /* It comes, */
-    engine_new(&fake);
-    engine_vectors(&fake, "podman-4.3");
-    engine_start(&fake, path);
+    tlm_fake_engine_new(&fake);
+    tlm_fake_engine_vectors(&fake, "podman-4.3");
+    tlm_fake_engine_start(&fake, path);
     ask(engine, &facts);
     assert_int_equal(facts.state, TLM_ENGINE_ANSWERING);
     assert_string_equal(facts.engine_name, "Podman Engine");
     tlm_engine_facts_clear(&facts);
-    engine_stop(&fake);
+    tlm_fake_engine_stop(&fake);
     /* and goes. */
     ask(engine, &facts);
     assert_int_equal(facts.state, TLM_ENGINE_NONE);
@@ -456,9 +464,9 @@ static void over_tcp(void **state)
     (void)state;
     char where[64];
     tlm_engine_facts facts;
-    engine_new(&fake);
-    engine_vectors(&fake, "docker-20.10");
-    engine_start(&fake, NULL);
+    tlm_fake_engine_new(&fake);
+    tlm_fake_engine_vectors(&fake, "docker-20.10");
+    tlm_fake_engine_start(&fake, NULL);
     /* Nobody is at this proxy. */
     assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
     assert_int_equal(setenv("ALL_PROXY", "http://127.0.0.1:1", 1), 0);
@@ -468,7 +476,7 @@ static void over_tcp(void **state)
     assert_true(facts.known);
     assert_string_equal(facts.host, where);
     tlm_engine_facts_clear(&facts);
-    engine_stop(&fake);
+    tlm_fake_engine_stop(&fake);
     assert_int_equal(tlm_engine_ask(engine, &facts, NULL), TLM_ERR_IO);
     assert_int_equal(facts.state, TLM_ENGINE_UNREACHABLE);
     assert_non_null(strstr(facts.error.message, where));
@@ -484,9 +492,9 @@ static void over_tls(void **state)
     (void)state;
     char where[64];
     tlm_engine_facts facts;
-    engine_new(&fake);
-    engine_vectors(&fake, "docker-20.10");
-    engine_start(&fake, NULL);
+    tlm_fake_engine_new(&fake);
+    tlm_fake_engine_vectors(&fake, "docker-20.10");
+    tlm_fake_engine_start(&fake, NULL);
     (void)snprintf(where, sizeof where, "tcp://127.0.0.1:%u", fake.port);
     tlm_engine_question question = {
         .host = where, .cert_path = directory, .id = ID, .timeout_ms = LONG_MS};
@@ -494,15 +502,15 @@ static void over_tls(void **state)
     assert_int_equal(tlm_engine_open(&question, &engine, NULL), TLM_OK);
     assert_int_equal(tlm_engine_ask(engine, &facts, NULL), TLM_ERR_SETTING);
     assert_non_null(strstr(facts.error.hint, "--docker-cert-path"));
-    assert_int_equal(engine_count(&fake, &fake.asked), 0);
+    assert_int_equal(tlm_fake_engine_count(&fake, &fake.asked), 0);
     tlm_engine_facts_clear(&facts);
     tlm_engine_close(&engine);
-    engine_stop(&fake);
+    tlm_fake_engine_stop(&fake);
 }
 
 static void *interrupt(void *context)
 {
-    while (engine_count(&fake, &fake.hanging) == 0) {
+    while (tlm_fake_engine_count(&fake, &fake.hanging) == 0) {
         struct timespec pause = {.tv_nsec = 5000000};
         (void)nanosleep(&pause, NULL);
     }
@@ -516,7 +524,7 @@ static void is_broken_off(void **state)
     pthread_t thread;
     tlm_engine_facts facts;
     tlm_error error = {0};
-    engine_rule(&fake, "GET /version ", 200, "", HANG);
+    tlm_fake_engine_rule(&fake, "GET /version ", 200, "", TLM_FAKE_HANG);
     tlm_engine *engine = open_engine(host, ID, NULL, 3600 * 1000);
     assert_int_equal(pthread_create(&thread, NULL, interrupt, engine), 0);
     assert_int_equal(tlm_engine_ask(engine, &facts, &error), TLM_ERR_TIMEOUT);

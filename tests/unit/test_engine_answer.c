@@ -392,13 +392,13 @@ static void other_forms(void **state)
 static void long_paths(void **state)
 {
     (void)state;
+    char path[TLM_ENGINE_PATH_MAX + 2];
     char value[TLM_ENGINE_PATH_MAX + 64];
     for (size_t over = 0; over < 2; over++) {
         tlm_engine_facts facts;
-        size_t length = TLM_ENGINE_PATH_MAX + over;
-        memcpy(value, "[{\"Source\":\"", 12);
-        memset(value + 12, '/', length);
-        memcpy(value + 12 + length, "\"}]", 4);
+        memset(path, '/', sizeof path);
+        path[TLM_ENGINE_PATH_MAX + over] = '\0';
+        (void)snprintf(value, sizeof value, "[{\"Source\":\"%s\"}]", path);
         assert_int_equal(read_changed("Mounts", value, &facts, NULL),
                          over == 0 ? TLM_OK : TLM_ERR_FORMAT);
         tlm_engine_facts_clear(&facts);

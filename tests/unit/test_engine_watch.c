@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -15,8 +16,8 @@
 
 #include <tlm/log.h>
 
-#include "engine_fixture.h"
 #include "engine_watch.h"
+#include "fake_engine.h"
 
 #define ID "98cad86ebcf415a2f91a958f6f0c9e20f4b0970c7cfd039a13aeb377cf856e35"
 #define HOUR_MS 3600000U
@@ -25,7 +26,7 @@
 static char directory[] = "/tmp/tlm-watch.XXXXXX";
 static char path[64];
 static char host[80];
-static engine_fake fake;
+static tlm_fake_engine fake;
 static atomic_uint changes;
 
 static int make_directory(void **state)
@@ -50,16 +51,16 @@ static int start_fake(void **state)
 {
     (void)state;
     atomic_store(&changes, 0);
-    engine_new(&fake);
-    engine_vectors(&fake, "docker-20.10");
-    engine_start(&fake, path);
+    tlm_fake_engine_new(&fake);
+    tlm_fake_engine_vectors(&fake, "docker-20.10");
+    tlm_fake_engine_start(&fake, path);
     return 0;
 }
 
 static int stop_fake(void **state)
 {
     (void)state;
-    engine_stop(&fake);
+    tlm_fake_engine_stop(&fake);
     return 0;
 }
 
@@ -103,12 +104,12 @@ static void wait_for(tlm_engine_watch *watch, tlm_engine_state wanted, tlm_engin
     fail_msg("the state did not become %s", tlm_engine_state_name(wanted));
 }
 
-static void wait_for_count(engine_fake *engine, const unsigned *counter, unsigned wanted)
+static void wait_for_count(tlm_fake_engine *engine, const unsigned *counter, unsigned wanted)
 {
-    for (unsigned i = 0; i < 12000 && engine_count(engine, counter) < wanted; i++) {
+    for (unsigned i = 0; i < 12000 && tlm_fake_engine_count(engine, counter) < wanted; i++) {
         pause_a_little();
     }
-    assert_true(engine_count(engine, counter) >= wanted);
+    assert_true(tlm_fake_engine_count(engine, counter) >= wanted);
 }
 
 static void asks_at_the_start(void **state)
@@ -123,7 +124,7 @@ static void asks_at_the_start(void **state)
     tlm_engine_facts_clear(&facts);
     tlm_engine_watch_stop(&watch);
     assert_null(watch);
-    assert_int_equal(engine_count(&fake, &fake.asked), 4);
+    assert_int_equal(tlm_fake_engine_count(&fake, &fake.asked), 4);
     tlm_engine_watch_stop(&watch);
 }
 
@@ -137,7 +138,8 @@ static void asks_again(void **state)
     /* What stays the same is told once. */
     assert_int_equal(atomic_load(&changes), 1);
     tlm_engine_facts_clear(&facts);
-    engine_rule(&fake, "GET /v1.41/containers/", 404, "{\"message\":\"No such container\"}", PLAIN);
+    tlm_fake_engine_rule(&fake, "GET /v1.41/containers/", 404,
+                         "{\"message\":\"No such container\"}", TLM_FAKE_PLAIN);
     for (unsigned i = 0; i < 12000 && atomic_load(&changes) < 2; i++) {
         pause_a_little();
     }
@@ -155,22 +157,22 @@ static void goes_and_returns(void **state)
     tlm_engine_watch *watch = start_watch(host, QUICK_MS);
     wait_for(watch, TLM_ENGINE_ANSWERING, &facts);
     tlm_engine_facts_clear(&facts);
-    engine_stop(&fake);
+    tlm_fake_engine_stop(&fake);
     wait_for(watch, TLM_ENGINE_NONE, &facts);
     assert_false(facts.known);
     tlm_engine_facts_clear(&facts);
-    engine_new(&fake);
-    engine_vectors(&fake, "docker-20.10");
-    engine_rule(&fake, "GET ", 500, "{\"message\":\"not yet\"}", PLAIN);
-    engine_start(&fake, path);
+    tlm_fake_engine_new(&fake);
+    tlm_fake_engine_vectors(&fake, "docker-20.10");
+    tlm_fake_engine_rule(&fake, "GET ", 500, "{\"message\":\"not yet\"}", TLM_FAKE_PLAIN);
+    tlm_fake_engine_start(&fake, path);
     wait_for(watch, TLM_ENGINE_UNREACHABLE, &facts);
     assert_non_null(strstr(facts.error.message, "not yet"));
     tlm_engine_facts_clear(&facts);
-    engine_unrule(&fake);
+    tlm_fake_engine_unrule(&fake);
     wait_for(watch, TLM_ENGINE_ANSWERING, &facts);
     assert_true(facts.known);
     /* Another engine may have come: what it allows is asked anew. */
-    assert_int_equal(engine_count(&fake, &fake.posts), 1);
+    assert_int_equal(tlm_fake_engine_count(&fake, &fake.posts), 1);
     tlm_engine_facts_clear(&facts);
     tlm_engine_watch_stop(&watch);
 }
@@ -179,7 +181,7 @@ static void goes_and_returns(void **state)
 static void stops_while_the_engine_hangs(void **state)
 {
     (void)state;
-    engine_rule(&fake, "GET /version ", 200, "", HANG);
+    tlm_fake_engine_rule(&fake, "GET /version ", 200, "", TLM_FAKE_HANG);
     tlm_engine_facts facts;
     tlm_engine_watch *watch = start_watch(host, HOUR_MS);
     wait_for_count(&fake, &fake.hanging, 1);

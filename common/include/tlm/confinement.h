@@ -31,9 +31,11 @@ bool tlm_confinement_look(const char *root, tlm_confinement *confinement);
 bool tlm_confinement_parse(const char *text, tlm_confinement *confinement);
 
 /*
- * Whether nothing is held back: every capability of the kernel in the bounding set, over the host's
- * user ids. That is `--privileged`, or `--cap-add ALL`, which lets a process get the rest. (An
- * ordinary user in a privileged container has no effective capability; the bounding set shows it.)
+ * Whether nothing that counts is held back: the bounding set has all that make one process root of
+ * the host (modules, raw memory and devices, other processes, mounts, any file by its handle), over
+ * the host's user ids. That is `--privileged`, or `--cap-add ALL`; a host may hold back others from
+ * everybody. (An ordinary user in a privileged container has no effective capability; what it could
+ * get the bounding set shows.)
  */
 bool tlm_confinement_is_none(const tlm_confinement *confinement);
 

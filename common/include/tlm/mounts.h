@@ -19,7 +19,7 @@
 #define TLM_MOUNT_PATH_MAX 4096U
 
 /* Of a file of mountinfo this much is read; hosts with thousands of mounts stay below it. */
-#define TLM_MOUNTS_MAX (4U * 1024U * 1024U)
+#define TLM_MOUNTS_MAX 4194304U
 
 typedef struct tlm_mount {
     char root[TLM_MOUNT_PATH_MAX];  /* what of its file system is mounted: "/" or a path in it */

@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef TLM_TEST_ENGINE_FIXTURE_H
-#define TLM_TEST_ENGINE_FIXTURE_H
-
-/*
- * A container engine that answers what a test wants, one connection after the other, on a unix
- * socket or on TCP.
- *
- *     engine_new(&engine);
- *     engine_vectors(&engine, "docker-20.10");
- *     engine_start(&engine, path);                    path NULL: on TCP, at engine.port
- *     engine_rule(&engine, "GET /version", 500, "{}", PLAIN);
- *     engine_stop(&engine);
- */
+#include "fake_engine.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
-#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,42 +15,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-typedef enum engine_manner {
-    PLAIN,
-    HANG,   /* says nothing until the peer goes */
-    DRIP,   /* a byte at a time, for ever */
-    BREAK,  /* closes in the middle of the body */
-    NO_HTTP /* the body alone, without status line and headers */
-} engine_manner;
+#include <cmocka.h>
 
-#define ENGINE_RULES 12
-
-typedef struct engine_fake {
-    pthread_t thread;
-    pthread_mutex_t lock;
-    int listener;
-    int stop;
-    unsigned port;
-    char path[108];
-    struct {
-        char request[160]; /* what the request line begins with, the latest rule first */
-        int status;
-        char *body;
-        size_t size;
-        engine_manner manner;
-    } rules[ENGINE_RULES];
-    size_t rule_count;
-    unsigned asked; /* requests so far */
-    unsigned posts;
-    unsigned hanging; /* peers that were let wait */
-    char last[512];   /* the last request line */
-} engine_fake;
-
-static void engine_rule_bytes(engine_fake *self, const char *request, int status, char *body,
-                              size_t size, engine_manner manner)
+void tlm_fake_engine_rule_bytes(tlm_fake_engine *self, const char *request, int status, char *body,
+                                size_t size, tlm_fake_engine_manner manner)
 {
     (void)pthread_mutex_lock(&self->lock);
-    assert_true(self->rule_count < ENGINE_RULES);
+    assert_true(self->rule_count < TLM_FAKE_RULES);
     size_t at = self->rule_count++;
     (void)snprintf(self->rules[at].request, sizeof self->rules[at].request, "%s", request);
     self->rules[at].status = status;
@@ -70,15 +31,15 @@ static void engine_rule_bytes(engine_fake *self, const char *request, int status
     (void)pthread_mutex_unlock(&self->lock);
 }
 
-static void engine_rule(engine_fake *self, const char *request, int status, const char *body,
-                        engine_manner manner)
+void tlm_fake_engine_rule(tlm_fake_engine *self, const char *request, int status, const char *body,
+                          tlm_fake_engine_manner manner)
 {
     char *copy = strdup(body);
     assert_non_null(copy);
-    engine_rule_bytes(self, request, status, copy, strlen(copy), manner);
+    tlm_fake_engine_rule_bytes(self, request, status, copy, strlen(copy), manner);
 }
 
-static void engine_forget_rules(engine_fake *self)
+void tlm_fake_engine_forget_rules(tlm_fake_engine *self)
 {
     (void)pthread_mutex_lock(&self->lock);
     while (self->rule_count > 0) {
@@ -87,41 +48,40 @@ static void engine_forget_rules(engine_fake *self)
     (void)pthread_mutex_unlock(&self->lock);
 }
 
-/* Takes the latest rule away. */
-static inline void engine_unrule(engine_fake *self)
+void tlm_fake_engine_unrule(tlm_fake_engine *self)
 {
     (void)pthread_mutex_lock(&self->lock);
     free(self->rules[--self->rule_count].body);
     (void)pthread_mutex_unlock(&self->lock);
 }
 
-static void engine_vector(engine_fake *self, const char *request, const char *vector)
+void tlm_fake_engine_vector(tlm_fake_engine *self, const char *request, const char *vector)
 {
     char path[512];
-    (void)snprintf(path, sizeof path, TLM_ENGINE_VECTORS "/%s.json", vector);
+    (void)snprintf(path, sizeof path, TLM_TEST_VECTORS "/engine/%s.json", vector);
     FILE *file = fopen(path, "re");
     assert_non_null(file);
     char *body = calloc(1, 65536);
     assert_non_null(body);
     size_t size = fread(body, 1, 65536, file);
     assert_int_equal(fclose(file), 0);
-    engine_rule_bytes(self, request, 200, body, size, PLAIN);
+    tlm_fake_engine_rule_bytes(self, request, 200, body, size, TLM_FAKE_PLAIN);
 }
 
-/* The recorded answers of an engine, and what an engine says of containers it does not have. */
-static void engine_vectors(engine_fake *self, const char *engine)
+void tlm_fake_engine_vectors(tlm_fake_engine *self, const char *engine)
 {
     char name[64];
     (void)snprintf(name, sizeof name, "%s-version", engine);
-    engine_vector(self, "GET /version ", name);
+    tlm_fake_engine_vector(self, "GET /version ", name);
     (void)snprintf(name, sizeof name, "%s-container", engine);
-    engine_vector(self, "GET /v1.", name);
+    tlm_fake_engine_vector(self, "GET /v1.", name);
     (void)snprintf(name, sizeof name, "%s-image", engine);
-    engine_vector(self, "GET /v1.41/images/", name);
-    engine_rule(self, "POST ", 404, "{\"message\":\"No such container: 0000\"}", PLAIN);
+    tlm_fake_engine_vector(self, "GET /v1.41/images/", name);
+    tlm_fake_engine_rule(self, "POST ", 404, "{\"message\":\"No such container: 0000\"}",
+                         TLM_FAKE_PLAIN);
 }
 
-static void engine_send(int file, const char *data, size_t size)
+static void send_all(int file, const char *data, size_t size)
 {
     while (size > 0) {
         ssize_t done = send(file, data, size, MSG_NOSIGNAL);
@@ -134,16 +94,16 @@ static void engine_send(int file, const char *data, size_t size)
 }
 
 /* Until the peer or the test has had enough. */
-static void engine_wait(engine_fake *self, int file, bool drip)
+static void wait_for_peer(tlm_fake_engine *self, int file, bool drip)
 {
     struct pollfd files[2] = {{.fd = file, .events = POLLIN | POLLRDHUP},
                               {.fd = self->stop, .events = POLLIN}};
     while (poll(files, 2, drip ? 20 : -1) == 0) {
-        engine_send(file, " ", 1);
+        send_all(file, " ", 1);
     }
 }
 
-static void engine_answer(engine_fake *self, int file, const char *request)
+static void answer(tlm_fake_engine *self, int file, const char *request)
 {
     char head[256];
     (void)pthread_mutex_lock(&self->lock);
@@ -154,30 +114,30 @@ static void engine_answer(engine_fake *self, int file, const char *request)
     }
     int status = i > 0 ? self->rules[i - 1].status : 404;
     size_t size = i > 0 ? self->rules[i - 1].size : 0;
-    engine_manner manner = i > 0 ? self->rules[i - 1].manner : PLAIN;
+    tlm_fake_engine_manner manner = i > 0 ? self->rules[i - 1].manner : TLM_FAKE_PLAIN;
     char *body = malloc(size + 1);
     if (body != NULL && size > 0) {
         memcpy(body, self->rules[i - 1].body, size);
     }
-    self->hanging += manner == HANG || manner == DRIP ? 1 : 0;
+    self->hanging += manner == TLM_FAKE_HANG || manner == TLM_FAKE_DRIP ? 1 : 0;
     (void)pthread_mutex_unlock(&self->lock);
     int length = snprintf(head, sizeof head,
                           "HTTP/1.1 %d Status\r\nContent-Type: application/json\r\n"
                           "Location: http://localhost/version\r\nContent-Length: %zu\r\n\r\n",
-                          status, manner == PLAIN ? size : size + 1000000);
-    if (manner == HANG) {
-        engine_wait(self, file, false);
+                          status, manner == TLM_FAKE_PLAIN ? size : size + 1000000);
+    if (manner == TLM_FAKE_HANG) {
+        wait_for_peer(self, file, false);
     } else if (body != NULL) {
-        engine_send(file, head, manner == NO_HTTP ? 0 : (size_t)length);
-        engine_send(file, body, size);
+        send_all(file, head, manner == TLM_FAKE_NO_HTTP ? 0 : (size_t)length);
+        send_all(file, body, size);
     }
-    if (manner == DRIP) {
-        engine_wait(self, file, true);
+    if (manner == TLM_FAKE_DRIP) {
+        wait_for_peer(self, file, true);
     }
     free(body);
 }
 
-static void engine_serve(engine_fake *self, int file)
+static void serve(tlm_fake_engine *self, int file)
 {
     char request[2048] = "";
     size_t size = 0;
@@ -195,25 +155,25 @@ static void engine_serve(engine_fake *self, int file)
     self->posts += strncmp(request, "POST ", 5) == 0 ? 1 : 0;
     (void)snprintf(self->last, sizeof self->last, "%s", request);
     (void)pthread_mutex_unlock(&self->lock);
-    engine_answer(self, file, request);
+    answer(self, file, request);
 }
 
-static void *engine_work(void *context)
+static void *work(void *context)
 {
-    engine_fake *self = context;
+    tlm_fake_engine *self = context;
     struct pollfd files[2] = {{.fd = self->listener, .events = POLLIN},
                               {.fd = self->stop, .events = POLLIN}};
     while (poll(files, 2, -1) > 0 && files[1].revents == 0) {
         int file = accept4(self->listener, NULL, NULL, SOCK_CLOEXEC);
         if (file >= 0) {
-            engine_serve(self, file);
+            serve(self, file);
             (void)close(file);
         }
     }
     return NULL;
 }
 
-static void engine_bind(engine_fake *self, const char *path)
+static void bind_listener(tlm_fake_engine *self, const char *path)
 {
     union {
         struct sockaddr any;
@@ -240,21 +200,21 @@ static void engine_bind(engine_fake *self, const char *path)
     }
 }
 
-static void engine_new(engine_fake *self)
+void tlm_fake_engine_new(tlm_fake_engine *self)
 {
-    *self = (engine_fake){.listener = -1};
+    *self = (tlm_fake_engine){.listener = -1};
     (void)pthread_mutex_init(&self->lock, NULL);
 }
 
-static void engine_start(engine_fake *self, const char *path)
+void tlm_fake_engine_start(tlm_fake_engine *self, const char *path)
 {
     self->stop = eventfd(0, EFD_CLOEXEC);
     assert_true(self->stop >= 0);
-    engine_bind(self, path);
-    assert_int_equal(pthread_create(&self->thread, NULL, engine_work, self), 0);
+    bind_listener(self, path);
+    assert_int_equal(pthread_create(&self->thread, NULL, work, self), 0);
 }
 
-static void engine_stop(engine_fake *self)
+void tlm_fake_engine_stop(tlm_fake_engine *self)
 {
     assert_int_equal(eventfd_write(self->stop, 1), 0);
     assert_int_equal(pthread_join(self->thread, NULL), 0);
@@ -263,16 +223,14 @@ static void engine_stop(engine_fake *self)
     if (self->path[0] != '\0') {
         (void)unlink(self->path);
     }
-    engine_forget_rules(self);
+    tlm_fake_engine_forget_rules(self);
     (void)pthread_mutex_destroy(&self->lock);
 }
 
-static unsigned engine_count(engine_fake *self, const unsigned *counter)
+unsigned tlm_fake_engine_count(tlm_fake_engine *self, const unsigned *counter)
 {
     (void)pthread_mutex_lock(&self->lock);
     unsigned count = *counter;
     (void)pthread_mutex_unlock(&self->lock);
     return count;
 }
-
-#endif
