@@ -30,7 +30,7 @@ typed() {
 }
 
 ends_clean() {
-    docker-compose "$@" down -v > /dev/null 2>&1
+    docker-compose down -v > /dev/null 2>&1
 }
 
 @test "started, asked, looked into" {
@@ -69,6 +69,14 @@ ends_clean() {
     typed simulator
     wait_health tl-license-manager healthy
     ends_clean
+}
+
+@test "the internal network by its file" {
+    typed internal
+    wait_health tl-license-manager healthy
+    run ! curl -s --max-time 2 $url/health
+    docker-compose -f docker-compose.yml -f docker-compose.simulator.yml \
+        -f docker-compose.internal.yml down -v
 }
 
 @test "the split by its files" {

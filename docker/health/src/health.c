@@ -126,7 +126,7 @@ static void keep_body(tlm_health_answer *answer, const char *reply)
 static void exchange_texts(const exchange *self, const char *path, const char *where)
 {
     char request[REQUEST_MAX];
-    char reply[REPLY_MAX + 1];
+    char reply[REPLY_MAX + 1] = {0};
     int length = snprintf(request, sizeof request,
                           "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
     if (length < 0 || (size_t)length >= sizeof request) {
