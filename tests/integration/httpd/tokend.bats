@@ -261,3 +261,36 @@ tells_tokends_reason() {
     [ -n "${TSAN_OPTIONS:-}" ] || ! grep -q 'stopping took too long' "$err"
     wait_until 60 gone "$child"
 }
+
+@test "one that had only begun when the daemon came is known by what it has" {
+    mkdir -m 700 "$home/other"
+    # Somebody listens, and has not looked at a token yet.
+    echo '{"version": 1, "pid": 1, "state": "starting", "since": "2026-01-01T00:00:00Z"}' \
+        > "$home/tokend.json"
+    python3 -c 'import socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen(8)
+listener.accept()
+print("asked", flush=True)
+while True:
+    listener.accept()' "$socket" > "$home/asked" 3>&- &
+    local beginner=$!
+    wait_until 60 test -S "$socket"
+    launch --no-start-tokend --persistence-dir "$home/other"
+    wait_until 60 grep -q asked "$home/asked"
+    kill "$beginner"
+    wait "$beginner" || true
+    rm -f "$socket"
+    start_tokend
+    wait_says '^ready ' "$out"
+    find_url
+    case $BACKEND in
+    swtpm)
+        [ "$(json /status .token.backend)" = swtpm ]
+        [ "$(json /status .tpmConnected)" = true ]
+        [ "$(json /fingerprint .type)" = tpm ]
+        ;;
+    softhsm) [ "$(json /status .token.backend)" = softhsm ] ;;
+    esac
+}
