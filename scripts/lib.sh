@@ -80,12 +80,14 @@ packages_of() {
 }
 
 packages_missing() {
-    local package
+    local package choice
     packages_of "$@" | while read -r package; do
-        case $(dpkg-query -W -f='${db:Status-Status}\n' "$package" 2> /dev/null) in
-        installed*) ;;
-        *) echo "$package" ;;
-        esac
+        for choice in ${package//|/ }; do
+            case $(dpkg-query -W -f='${db:Status-Status}\n' "$choice" 2> /dev/null) in
+            installed*) continue 2 ;;
+            esac
+        done
+        echo "${package%%|*}"
     done
 }
 

@@ -75,6 +75,10 @@ void tlm_about_fill(tlm_about *about)
         (void)snprintf(about->arch, sizeof about->arch, "%.64s", names.machine);
     }
     tlm_about_read_os("/etc/os-release", about->os, sizeof about->os);
+    tlm_virtual_cpu cpu;
+    tlm_virtual_cpu_read(&cpu);
+    (void)tlm_virtual_machine_look("/", &cpu, &about->machine);
+    (void)tlm_container_look("/", &about->container);
 }
 
 void tlm_about_print_version(FILE *stream)

@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <time.h>
 
+#include <tlm/container.h>
 #include <tlm/host.h>
+#include <tlm/virtual_machine.h>
 
 #define TLM_SERVICE "TLLicenseManager"
 
@@ -25,6 +27,8 @@ typedef struct tlm_about {
     char os[128];     /* PRETTY_NAME of os-release(5); empty where there is none */
     char kernel[128]; /* "Linux 6.1.0-18-amd64" */
     char arch[65];    /* "x86_64" */
+    tlm_container container;
+    tlm_virtual_machine machine;
 } tlm_about;
 
 typedef struct tlm_build {

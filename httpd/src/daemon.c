@@ -18,6 +18,7 @@
 #include <tlm/notify.h>
 
 #include "daemon_api.h"
+#include "daemon_container.h"
 #include "daemon_setup.h"
 #include "daemon_tls.h"
 #include "documents.h"
@@ -129,6 +130,7 @@ static tlm_result publish(tlm_daemon *self, tlm_error *error)
     take_facts(self, &facts);
     tlm_daemon_tls_tell(self);
     tlm_daemon_api_tell(self, view);
+    tlm_daemon_container_tell(self, view);
     self->source.view = view;
     self->source.facts = facts.text;
     self->source.facts_as_of = facts.as_of;
@@ -291,6 +293,7 @@ static void stop(tlm_daemon *self)
         left = drain(self, DRAIN_LAST_MS);
     }
     tlm_facts_stop(&self->facts);
+    tlm_daemon_container_stop(self);
     tlm_server_stop(&self->admin_server);
     tlm_server_stop(&self->server);
     tlm_tls_stop(&self->tls);
@@ -324,6 +327,7 @@ static tlm_result start(tlm_daemon *self, tlm_error *error)
     tlm_result result = tlm_setup_paths(self, error);
     if (result == TLM_OK) {
         tlm_setup_log(self);
+        tlm_daemon_container_look(self);
         tlm_setup_limits(self);
         result = tlm_setup_listener(self, error);
     }
@@ -346,6 +350,9 @@ static tlm_result start(tlm_daemon *self, tlm_error *error)
     }
     if (result == TLM_OK) {
         result = tlm_setup_facts(self, wake, error);
+    }
+    if (result == TLM_OK) {
+        result = tlm_daemon_container_start(self, wake, error);
     }
     if (result == TLM_OK) {
         result = tlm_daemon_tls_start(self, error);

@@ -12,6 +12,7 @@
 #include <tlm/store.h>
 
 #include "daemon_api.h"
+#include "daemon_container.h"
 
 #define CONFIG_NAME "TLLicenseManager.json"
 #define LOG_NAME "TLLicenseManager.log"
@@ -64,6 +65,7 @@ tlm_result tlm_setup_paths(tlm_daemon *self, tlm_error *error)
     }
     self->source = (tlm_status_source){.about = &self->about,
                                        .notices = &self->notices,
+                                       .warnings = &self->warnings,
                                        .config_dir = settings->config_dir,
                                        .config_file = self->config_file,
                                        .persistence_dir = settings->persistence_dir,
@@ -263,6 +265,7 @@ void tlm_setup_clear(tlm_daemon *self)
 {
     tlm_daemon_api_stop(self);
     tlm_facts_stop(&self->facts);
+    tlm_daemon_container_stop(self);
     tlm_server_stop(&self->admin_server);
     tlm_server_stop(&self->server);
     tlm_daemon_api_clear(self);

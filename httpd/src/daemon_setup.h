@@ -20,6 +20,7 @@
 #include "admin_socket.h"
 #include "answers.h"
 #include "api.h"
+#include "engine_watch.h"
 #include "facts.h"
 #include "listen.h"
 #include "notices.h"
@@ -41,6 +42,9 @@ typedef struct tlm_daemon {
 
     tlm_about about;
     tlm_notices notices;
+    tlm_notices warnings;    /* of the container */
+    tlm_engine_facts engine; /* what the container engine said last */
+    tlm_engine_watch *watch; /* NULL outside of a container */
     tlm_listener listener;
     tlm_answers *answers;
     tlm_server *server;

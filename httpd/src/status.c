@@ -5,6 +5,7 @@
 
 #include <tlm/trust.h>
 
+#include "container_json.h"
 #include "json_text.h"
 #include "problem.h"
 
@@ -216,6 +217,19 @@ static json_t *error_object(const char *code, const char *message, const char *h
     return whole(object, failed);
 }
 
+static int append_notices(json_t *array, const tlm_notices *notices)
+{
+    int failed = 0;
+    for (size_t i = 0; notices != NULL && i < TLM_NOTICES_MAX; i++) {
+        const tlm_notice *notice = &notices->items[i];
+        if (notice->code != NULL) {
+            failed |= json_array_append_new(array, error_object(notice->code, notice->error.message,
+                                                                notice->error.hint, notice->since));
+        }
+    }
+    return failed;
+}
+
 static json_t *errors_array(const tlm_status_source *source)
 {
     json_t *array = json_array();
@@ -226,14 +240,14 @@ static json_t *errors_array(const tlm_status_source *source)
             json_array_append_new(array, error_object(ailment.code, ailment.message, ailment.hint,
                                                       source->view->state_since));
     }
-    for (size_t i = 0; i < TLM_NOTICES_MAX; i++) {
-        const tlm_notice *notice = &source->notices->items[i];
-        if (notice->code != NULL) {
-            failed |= json_array_append_new(array, error_object(notice->code, notice->error.message,
-                                                                notice->error.hint, notice->since));
-        }
-    }
+    failed |= append_notices(array, source->notices);
     return whole(array, failed);
+}
+
+static json_t *warnings_array(const tlm_status_source *source)
+{
+    json_t *array = json_array();
+    return whole(array, append_notices(array, source->warnings));
 }
 
 char *tlm_status_text(const tlm_status_source *source)
@@ -259,7 +273,11 @@ char *tlm_status_text(const tlm_status_source *source)
     failed |= json_object_set_new(object, "licensing",
                                   source->licensing != NULL ? json_incref(source->licensing)
                                                             : json_null());
+    failed |= json_object_set_new(object, "container",
+                                  tlm_container_json(&about->container, source->engine));
+    failed |= json_object_set_new(object, "virtualMachine", tlm_machine_json(&about->machine));
     failed |= json_object_set_new(object, "errors", errors_array(source));
+    failed |= json_object_set_new(object, "warnings", warnings_array(source));
     failed |= json_object_set_new(object, "startedAt", tlm_json_time(about->started));
     return tlm_json_finish(object, failed);
 }

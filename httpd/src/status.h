@@ -18,6 +18,7 @@
 #include <tlm/identity.h>
 
 #include "about.h"
+#include "engine.h"
 #include "notices.h"
 
 /* Of the REST interface itself. */
@@ -32,7 +33,9 @@ typedef struct tlm_status_source {
     const tlm_identity_view *view;
     const tlm_about *about;
     const tlm_notices *notices;
-    const char *facts; /* object of `tlm-token-init status --json`, or NULL */
+    const tlm_notices *warnings;    /* NULL: none */
+    const tlm_engine_facts *engine; /* NULL: nobody was asked */
+    const char *facts;              /* object of `tlm-token-init status --json`, or NULL */
     time_t facts_as_of;
     const char *config_dir;
     const char *config_file; /* NULL where none was read */

@@ -2,11 +2,12 @@
 #include <tlm/host.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
+
+#include <tlm/container.h>
 
 #include "host_private.h"
 #include "text_private.h"
@@ -69,43 +70,10 @@ size_t tlm_host_components(const char *root, const void *salt, size_t salt_size,
     return present;
 }
 
-static bool content_has(const tlm_host_root *root, const char *path, const char *const words[],
-                        size_t count)
-{
-    char text[TLM_HOST_TEXT_MAX];
-    if (!tlm_host_content(root, path, text, sizeof text)) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (strstr(text, words[i]) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool in_container(const tlm_host_root *root)
-{
-    static const char *const files[] = {"/.dockerenv", "/run/.containerenv",
-                                        "/run/systemd/container"};
-    static const char *const managers[] = {"/docker",    "/kubepods", "/lxc",
-                                           "containerd", "/libpod",   "/machine.slice/libpod"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        if (tlm_host_exists(root, files[i])) {
-            return true;
-        }
-    }
-    if (content_has(root, "/proc/1/cgroup", managers, sizeof managers / sizeof *managers)) {
-        return true;
-    }
-    const char *variable = strcmp(root->path, "/") == 0 ? getenv("container") : NULL;
-    return variable != NULL && variable[0] != '\0';
-}
-
 tlm_runtime tlm_host_runtime(const char *root)
 {
-    const tlm_host_root where = {.path = root, .container = false};
-    if (in_container(&where)) {
+    tlm_container container;
+    if (tlm_container_look(root, &container)) {
         return TLM_RUNTIME_CONTAINER;
     }
     return isatty(STDIN_FILENO) == 1 || isatty(STDERR_FILENO) == 1 ? TLM_RUNTIME_INTERACTIVE

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include <tlm/file.h>
+#include <tlm/mounts.h>
+
 /* What firmware says where nobody set a value; such boards would all look alike. */
 static const char *const placeholders[] = {
     "To be filled by O.E.M.",
@@ -111,11 +114,39 @@ bool tlm_host_board(const tlm_host_root *root, char *value)
            meaningful(value);
 }
 
-/* A container's own /etc/machine-id says nothing; managers that pass the host's put it in
- * /run/host. */
+/* Whether the container's /etc/machine-id is a file of the host with that name, mounted there. */
+static bool is_mounted_machine_id(const tlm_host_root *root)
+{
+    static const char name[] = "/etc/machine-id";
+    char *text = NULL;
+    size_t size = 0;
+    bool found = false;
+    char *path = tlm_path_join(root->path, "proc/self/mountinfo");
+    tlm_mount *mount = malloc(sizeof *mount);
+    if (path != NULL && mount != NULL &&
+        tlm_file_read(path, TLM_MOUNTS_MAX, &text, &size, NULL) == TLM_OK &&
+        tlm_mounts_find(text, name, mount) && strcmp(mount->point, name) == 0) {
+        /* systemd in a container mounts one of its own there, out of /run. */
+        size_t length = strlen(mount->root);
+        found = length >= sizeof name - 1 &&
+                strcmp(mount->root + length - (sizeof name - 1), name) == 0;
+    }
+    free(text);
+    free(mount);
+    free(path);
+    return found;
+}
+
+/*
+ * A container's own /etc/machine-id says nothing of the host: it is the image's, or new each time.
+ * Managers that pass the host's put it in /run/host; an operator mounts it in its own place.
+ */
 bool tlm_host_machine_id(const tlm_host_root *root, char *value)
 {
-    const char *path = root->container ? "/run/host/etc/machine-id" : "/etc/machine-id";
+    const char *path = "/etc/machine-id";
+    if (root->container && !is_mounted_machine_id(root)) {
+        path = "/run/host/etc/machine-id";
+    }
     return tlm_host_line(root, path, value, TLM_HOST_TEXT_MAX) && strlen(value) == 32 &&
            meaningful(value);
 }

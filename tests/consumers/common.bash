@@ -22,7 +22,7 @@ start_tokend() {
     "$TOKEND" --persistence-dir "$persistence" --log-dir "$work/log" \
         > "$work/tokend.out" 2>&1 < /dev/null 3>&- &
     echo $! > "$work/tokend.pid"
-    until_true 30 token_is_there
+    until_true 60 token_is_there
 }
 
 token_is_there() {
@@ -60,7 +60,7 @@ start_block() {
     (cd "$work/files" && exec setsid bash -euo pipefail "$work/commands") \
         > "$work/server.out" 2>&1 < /dev/null 3>&- &
     server=$!
-    until_true 20 port_is_open "$2"
+    until_true 60 port_is_open "$2"
 }
 
 stop_block() {

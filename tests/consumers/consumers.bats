@@ -82,7 +82,7 @@ start_sshd() {
         -o PidFile="$work/sshd.pid" -o UsePAM=no -o StrictModes=no -o PermitRootLogin=yes \
         -o AuthorizedKeysFile="$work/authorized_keys" > "$work/sshd.out" 2>&1 < /dev/null 3>&- &
     ended=$work/sshd.pid
-    until_true 10 port_is_open 2222
+    until_true 60 port_is_open 2222
 }
 
 @test "OpenSSL's engine signs" {
@@ -110,7 +110,7 @@ start_sshd() {
     (cd "$work/files" && exec setsid openssl s_server -accept 8443 -www -cert server.pem -key server.key -Verify 1 \
         -CAfile host.pem -verify_return_error) > "$work/server.out" 2>&1 < /dev/null 3>&- &
     server=$!
-    until_true 20 port_is_open 8443
+    until_true 60 port_is_open 8443
     run -0 run_block curl
     echo "$output" | grep -q 'Client certificate'
     run curl --silent --cacert "$work/files/server.pem" \
@@ -130,7 +130,7 @@ start_sshd() {
     } > /etc/nginx/nginx.conf
     nginx -c /etc/nginx/nginx.conf 3>&-
     ended=$work/nginx.pid
-    until_true 20 port_is_open 8443
+    until_true 60 port_is_open 8443
     for version in 2 3; do
         for _ in 1 2 3 4; do
             run -0 tls "$version"

@@ -40,7 +40,7 @@ inside() {
     (exec setsid env -i PATH=/usr/bin:/usr/sbin chroot "$DEBIAN13" /usr/bin/dash -euc \
         "cd /tmp; $(cat "$work/commands")") > "$work/server.out" 2>&1 < /dev/null 3>&- &
     server=$!
-    until_true 20 port_is_open 8443
+    until_true 60 port_is_open 8443
     for version in 2 3; do
         run -0 curl --silent --show-error --fail --max-time 20 -k "--tlsv1.$version" \
             --tls-max "1.$version" https://127.0.0.1:8443/

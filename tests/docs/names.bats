@@ -43,6 +43,7 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
         for script in run test bench; do
             "$SOURCE/scripts/$script" --help
         done
+        "$SOURCE/docker/tlm-backup" --help
         man_text TLLicenseManager.8 tlm-token-init.8 tlm-tokend.8 tlm.1
         grep -v '^#' "$SOURCE/tests/docs/foreign-flags.txt"
     } | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u > known
@@ -69,7 +70,7 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
 @test "every configuration key in the documents is in the table" {
     # Of a key in a section of a section, the inner one is named by itself too: REST.Tls.
     table_keys | sed -E 'p; s/^([^.]*\.[^.]*)\..*/\1/' | sort -u > known
-    grep -ohE '\b(LicenseManager|REST|TPM|Pkcs11|Persistence|Licensing)(\.[A-Z][A-Za-z0-9]+)+' "${documents[@]}" |
+    grep -ohE '\b(LicenseManager|REST|TPM|Docker|Pkcs11|Persistence|Licensing)(\.[A-Z][A-Za-z0-9]+)+' "${documents[@]}" |
         missing_from known > unknown
     cat unknown
     [ ! -s unknown ]

@@ -113,7 +113,7 @@ nothing_left() {
 }
 
 assert_nothing_left() {
-    wait_until 10 nothing_left || {
+    wait_until 60 nothing_left || {
         left_processes
         return 1
     }

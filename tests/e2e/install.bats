@@ -87,7 +87,7 @@ teardown() {
         --pkcs11-socket "$directory/pkcs11.sock" \
         > "$directory/out" 2> "$directory/err" < /dev/null 3>&- &
     daemon=$!
-    wait_until 30 grep -q '^ready ' "$directory/out"
+    wait_until 60 grep -q '^ready ' "$directory/out"
     [[ $(cat "$directory/out") =~ ^ready\ (http://[0-9.:]+)\ fingerprint=([0-9a-f]{64}) ]]
     [ "$(curl -fs "${BASH_REMATCH[1]}/fingerprint" | jq -r .fingerprint)" = "${BASH_REMATCH[2]}" ]
 }

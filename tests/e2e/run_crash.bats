@@ -24,7 +24,7 @@ gone() {
     swtpm=$(cat "$state/run/swtpm.pid")
     kill -KILL "$run_pid"
     wait "$run_pid" || true
-    wait_until 10 gone "$daemon"
+    wait_until 60 gone "$daemon"
     start
     [ "$fingerprint" = "$first" ]
     run ! kill -0 "$swtpm"

@@ -60,7 +60,7 @@ finish_reading() {
 
 # Until the clients have read some, and are not done.
 wait_for_readings() {
-    until_true 30 some_readings "$1"
+    until_true 60 some_readings "$1"
 }
 
 some_readings() {

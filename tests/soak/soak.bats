@@ -88,7 +88,7 @@ wait_for_all() {
     [ ! -s "$work/witness" ] # it reported no error
     run -0 client sign 20
     [[ $output == "done=20 away=0 wrong=0 "* ]]
-    until_true 10 no_thread_is_left
+    until_true 60 no_thread_is_left
     no_lockout
 }
 
@@ -106,7 +106,7 @@ no_thread_is_left() {
     for _ in {1..20}; do
         sleep 0.4
         reset_tpm
-        until_true 20 client_signs
+        until_true 60 client_signs
     done
     for pid in "${pids[@]}"; do
         kill -0 "$pid" # none has given up, none has seen a wrong signature

@@ -15,7 +15,7 @@ tokend_start() {
     "$TOKEND" --pkcs11-socket "$work/run/pkcs11.sock" --log-dir "$work/log" "$@" \
         > "$work/tokend.out" 2>&1 < /dev/null 3>&- &
     echo $! > "$work/tokend.pid"
-    until_true 30 tokend_is_ready
+    until_true 60 tokend_is_ready
 }
 
 # The one that was started last, and not one before it that was killed and left its word.

@@ -247,6 +247,76 @@ static void a_containers_own_values_do_not_count(void **state)
     assert_value(&components[MACHINE_ID], "fedcba9876543210fedcba9876543210");
 }
 
+#define MOUNTS(id)                                                                                 \
+    "602 511 0:59 / / rw - overlay overlay rw,upperdir=/var/lib/docker/overlay2/" id "/diff\n"     \
+    "620 602 8:1 /var/lib/docker/containers/" id id id id                                          \
+    "/hostname /etc/hostname rw - ext4 /dev/sda1 rw\n"
+
+/* What a container of Docker sees of the host in put_host, as an ordinary user and without mounts.
+ */
+static void put_container(void **state, const char *mounts, const char *machine_id,
+                          const char *address)
+{
+    put_host(state);
+    take(state, "sys/class/dmi/id/product_uuid"); /* 0400 root */
+    take(state, "sys/class/dmi/id/board_serial");
+    put(state, "proc/self/cgroup", "0::/\n");
+    put(state, "proc/self/mountinfo", mounts);
+    put(state, "etc/machine-id", machine_id);
+    put(state, "etc/hostname", machine_id);
+    /* Its network: a veth in the place of the host's cards. */
+    take(state, "sys/class/net/eth0/device/vendor");
+    take(state, "sys/class/net/eth0/device");
+    put(state, "sys/class/net/eth0/address", address);
+    put(state, "sys/class/net/eth0/addr_assign_type", "3\n");
+}
+
+static void a_container_made_anew_keeps_its_components(void **state)
+{
+    tlm_host_component first[TLM_HOST_COMPONENTS];
+    tlm_host_component second[TLM_HOST_COMPONENTS];
+    put_container(state, MOUNTS("0123456789abcdef"), "aaaabbbbccccddddaaaabbbbccccdddd\n",
+                  "02:42:ac:11:00:02\n");
+    assert_int_equal(tlm_host_runtime(*state), TLM_RUNTIME_CONTAINER);
+    assert_int_equal(look(state, first), 2);
+    assert_true(first[CPU].present);
+    assert_value(&first[DISK], "DISK-A\nDISK-B");
+    put_container(state, MOUNTS("fedcba9876543210"), "eeeeffff0000111122223333444455ee\n",
+                  "02:42:ac:11:00:09\n");
+    assert_int_equal(look(state, second), 2);
+    assert_memory_equal(first, second, sizeof first);
+    /* Another host's disks are seen. */
+    put_disk(state, "sda", "0\n", "DISK-OF-ANOTHER\n");
+    (void)look(state, second);
+    assert_string_not_equal(first[DISK].sha256, second[DISK].sha256);
+}
+
+static void the_hosts_machine_id_can_be_mounted(void **state)
+{
+    static const char *const hosts[] = {"/etc/machine-id", "/@/etc/machine-id"};
+    static const char *const others[] = {"/machine-id", "/containers/x/machine-id",
+                                         "/etc/machine-id.d"};
+    tlm_host_component components[TLM_HOST_COMPONENTS];
+    char mounts[1024];
+    static const char form[] =
+        MOUNTS("0123456789abcdef") "630 602 8:1 %s /etc/machine-id ro - ext4 /dev/sda1 rw\n";
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        (void)snprintf(mounts, sizeof mounts, form, hosts[i]);
+        put_container(state, mounts, "0123456789abcdef0123456789abcdef\n", "02:42:ac:11:00:02\n");
+        assert_int_equal(look(state, components), 3);
+        assert_value(&components[MACHINE_ID], "0123456789abcdef0123456789abcdef");
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        (void)snprintf(mounts, sizeof mounts, form, others[i]);
+        put(state, "proc/self/mountinfo", mounts);
+        assert_int_equal(look(state, components), 2);
+        assert_false(components[MACHINE_ID].present);
+    }
+    put(state, "run/host/etc/machine-id", "fedcba9876543210fedcba9876543210\n");
+    (void)look(state, components);
+    assert_value(&components[MACHINE_ID], "fedcba9876543210fedcba9876543210");
+}
+
 static void containers_are_told_by_any_of_their_signs(void **state)
 {
     static const char *const files[] = {".dockerenv", "run/.containerenv", "run/systemd/container"};
@@ -292,6 +362,8 @@ int main(void)
         WITH_DIRECTORY(each_new_part_is_seen),
         cmocka_unit_test(sets_are_sorted_and_bounded),
         WITH_DIRECTORY(a_containers_own_values_do_not_count),
+        WITH_DIRECTORY(a_container_made_anew_keeps_its_components),
+        WITH_DIRECTORY(the_hosts_machine_id_can_be_mounted),
         WITH_DIRECTORY(containers_are_told_by_any_of_their_signs),
         cmocka_unit_test(this_host_gives_the_same_twice),
     };

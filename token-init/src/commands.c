@@ -74,7 +74,7 @@ static int run_status(const tlm_settings *settings, const tlm_options *options)
     return EXIT_DONE;
 }
 
-static json_t *findings_to_json(const tlm_findings *findings)
+static json_t *findings_to_json(const tlm_findings *findings, bool container)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < findings->count; i++) {
@@ -84,8 +84,8 @@ static json_t *findings_to_json(const tlm_findings *findings)
                                                     "cause", item->cause, "evidence",
                                                     item->evidence, "command", item->command));
     }
-    return json_pack("{s:b, s:o}", "healthy", !tlm_findings_have_problem(findings), "findings",
-                     list);
+    return json_pack("{s:b, s:b, s:o}", "healthy", !tlm_findings_have_problem(findings),
+                     "container", container, "findings", list);
 }
 
 static int run_doctor(const tlm_settings *settings, const tlm_options *options)
@@ -95,10 +95,11 @@ static int run_doctor(const tlm_settings *settings, const tlm_options *options)
         (void)fputs("tlm-token-init: out of memory for the findings\n", stderr);
         return EXIT_PROBLEM;
     }
-    tlm_doctor_run(settings, tlm_doctor_in_container(), findings);
+    bool container = tlm_doctor_in_container();
+    tlm_doctor_run(settings, container, findings);
     int status = tlm_findings_have_problem(findings) ? EXIT_PROBLEM : EXIT_DONE;
     if (options->json) {
-        status = tlm_output_json(findings_to_json(findings)) ? status : EXIT_PROBLEM;
+        status = tlm_output_json(findings_to_json(findings, container)) ? status : EXIT_PROBLEM;
     } else {
         tlm_output_findings(findings);
     }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <tlm/file.h>
+#include <tlm/container.h>
 
 #include "doctor_checks.h"
 
@@ -35,7 +35,8 @@ bool tlm_findings_have_problem(const tlm_findings *findings)
 
 bool tlm_doctor_in_container(void)
 {
-    return tlm_file_exists("/.dockerenv") || tlm_file_exists("/run/.containerenv");
+    tlm_container container;
+    return tlm_container_look("/", &container);
 }
 
 tlm_finding *tlm_exam_add(tlm_exam *exam, const char *id, tlm_severity severity)

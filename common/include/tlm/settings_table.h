@@ -83,6 +83,13 @@
     ROW(tpm_priority, list, "TPM.DevicePriority", "TLM_TPM_PRIORITY", "tpm-priority", "LIST",      \
         "device:/dev/tpmrm0,tabrmd", 0, 0, TLM_ALL,                                                \
         "Order in which TPM interfaces are tried when none is named")                              \
+    ROW(docker_host, text, "Docker.Host", "TLM_DOCKER_HOST DOCKER_HOST", "docker-host", "URL", "", \
+        0, 0, TLM_PROGRAM_DAEMON,                                                                  \
+        "Container engine to ask about the own container: unix:///PATH, tcp://HOST:PORT, or none " \
+        "for nobody; default /var/run/docker.sock where that is a socket")                         \
+    ROW(docker_cert_path, text, "Docker.CertPath", "DOCKER_CERT_PATH", "docker-cert-path", "DIR",  \
+        "", 0, 0, TLM_PROGRAM_DAEMON,                                                              \
+        "Directory of ca.pem, cert.pem and key.pem for a container engine that speaks TLS")        \
     ROW(vault_policy, word, "Persistence.VaultPolicy", "TLM_VAULT_POLICY", "vault-policy",         \
         "none|SecureBoot|FirmwareBoot|BootSequence", "none", 0, 0, TLM_PROGRAM_TOKEN,              \
         "Boot state that the sealed secrets need: none, SecureBoot, FirmwareBoot or BootSequence") \

@@ -203,10 +203,13 @@ static void rest(tlm_keeper *self)
 {
     tlm_error error = {0};
     self->next_rest = 0;
+    /* The two lines tell whoever wants the TPM for himself that nobody is at it. */
+    tlm_log(TLM_LOG_DEBUG, "token_rests", NULL);
     if (tlm_provider_rest_token(self->config.provider, &error) != TLM_OK) {
         tlm_log_error(&error, "rest_failed", NULL);
         probe(self);
     }
+    tlm_log(TLM_LOG_DEBUG, "token_rested", NULL);
     self->operations = tlm_provider_operations(self->config.provider);
 }
 

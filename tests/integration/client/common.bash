@@ -42,7 +42,7 @@ start_fake() {
     rm -f "$home/url"
     "$fake" "$home" "$@" > "$home/fake.out" 2>&1 < /dev/null 3>&- &
     fake_pid=$!
-    wait_until 20 test -s "$home/url"
+    wait_until 60 test -s "$home/url"
     TLM_URL=$(cat "$home/url")
     export TLM_URL
 }
@@ -109,7 +109,7 @@ ended() {
 
 # end_of PID: waits for it, and sets status.
 end_of() {
-    wait_until 20 ended "$1"
+    wait_until 60 ended "$1"
     status=0
     wait "$1" || status=$?
 }

@@ -70,7 +70,7 @@ hold() {
     holder=$!
     holders+=("$holder")
     exec 9> "$home/in"
-    wait_until 30 grep -q '^held ' "$home/holder.out"
+    wait_until 60 grep -q '^held ' "$home/holder.out"
 }
 
 seats_in_use() {
@@ -92,8 +92,8 @@ holder_ended() {
     in_use_is 1
     "$tlm" lease list | grep -q ' pro '
     exec 9>&-
-    wait_until 20 holder_ended
-    wait_until 20 in_use_is 0
+    wait_until 60 holder_ended
+    wait_until 60 in_use_is 0
     # As a program that runs while the seat is held.
     run "$tlm" run --feature pro --keys "$home/host.jwks" -- "$tlm" licenses --json
     [ "$(jq '.licenses[0].features[0].inUse' <<< "$output")" -eq 1 ]
@@ -103,11 +103,11 @@ holder_ended() {
 @test "SIGTERM returns the seat, a kill leaves it to its time, an administrator ends it" {
     hold pro "$home/host.jwks"
     kill -TERM "$holder"
-    wait_until 20 holder_ended
+    wait_until 60 holder_ended
     in_use_is 0
     hold pro "$home/host.jwks"
     kill -KILL "$holder"
-    wait_until 20 holder_ended
+    wait_until 60 holder_ended
     in_use_is 1
     "$tlm" lease release --force "$("$tlm" lease list --json | jq -r '.leases[0].lease')"
     in_use_is 0
@@ -123,8 +123,8 @@ holder_ended() {
     [ "$("$tlm" lease list --json | jq -r '.leases[0].lease')" = "$lease" ]
     # (The daemon has a copy of fd 9 now, so an end of input is none.)
     kill -TERM "$holder"
-    wait_until 20 holder_ended
-    wait_until 20 in_use_is 0
+    wait_until 60 holder_ended
+    wait_until 60 in_use_is 0
 }
 
 @test "every answer is proven by the token" {

@@ -243,8 +243,8 @@ fails_with() {
         > "$home/out" 2> "$home/err" 3>&- &
     local program=$!
     pids+=("$program")
-    wait_until 10 says ready
-    wait_until 10 at_least 'PUT /api/v1/leases/' 2
+    wait_until 60 says ready
+    wait_until 60 at_least 'PUT /api/v1/leases/' 2
     [ "$(leases_held)" -eq 1 ]
     kill -TERM "$program"
     end_of "$program"
@@ -258,13 +258,13 @@ fails_with() {
     "$tlm" run --feature pro -- sleep 60 > "$home/out" 2> "$home/err" 3>&- &
     local program=$!
     pids+=("$program")
-    wait_until 10 at_least 'PUT /api/v1/leases/' 1
+    wait_until 60 at_least 'PUT /api/v1/leases/' 1
     fault 'problem 403 revoked for PUT'
     end_of "$program"
     [ "$status" -eq 3 ]
     grep -q 'stop: .*\[revoked\]' "$home/err"
     fault 'problem 403 revoked for PUT'
-    "$tlm" run --feature pro --keep-going -- sh -c 'read -r _; exit 6' < <(wait_until 10 grep -q 'stop: ' "$home/err2"; echo) \
+    "$tlm" run --feature pro --keep-going -- sh -c 'read -r _; exit 6' < <(wait_until 60 grep -q 'stop: ' "$home/err2"; echo) \
         2> "$home/err2" 3>&- && status=0 || status=$?
     [ "$status" -eq 6 ]
 }

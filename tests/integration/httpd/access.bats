@@ -59,16 +59,16 @@ takes() {
     call 200 GET /api/v1/leases -H "$admin"
     printf '%s\n' $own > "$file"
     kill -HUP "$pid"
-    wait_until 5 takes $own
+    wait_until 60 takes $own
     call 403 GET /api/v1/leases -H "$admin"
     chmod 644 "$file"
     kill -HUP "$pid"
-    wait_until 5 has_notice admin-token
+    wait_until 60 has_notice admin-token
     call 403 GET /api/v1/leases -H "Authorization: Bearer $own"
     [[ $(json /status '.errors[] | select(.code == "admin-token") | .hint') == *chmod* ]]
     rm "$file"
     kill -HUP "$pid"
-    wait_until 5 lacks_notice admin-token
+    wait_until 60 lacks_notice admin-token
     takes "$(cat "$file")"
 }
 

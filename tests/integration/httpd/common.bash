@@ -11,7 +11,7 @@ client=$SOURCE/tests/integration/httpd/client.py
 
 # Nothing of the caller's settings reaches the program, which warns of every TLM_ name it does not
 # know.
-unset "${!TLM_@}" "${!TPM_@}" TSS2_TCTI NOTIFY_SOCKET
+unset "${!TLM_@}" "${!TPM_@}" TSS2_TCTI NOTIFY_SOCKET DOCKER_HOST DOCKER_CERT_PATH
 
 new_home() {
     home=$(mktemp -d /tmp/tlm-httpd.XXXXXX)
@@ -92,6 +92,14 @@ start_ready() {
     remark=${BASH_REMATCH[4]}
 }
 
+# After finish: nothing held the end up. What it could wait for, a client or a token, takes longer yet.
+ended_soon() {
+    local most=10000
+    # A program with a sanitizer ends slower, and waits by itself before it is gone.
+    [ -z "${TSAN_OPTIONS:-}" ] || most=20000
+    [ "$took_ms" -lt "$most" ]
+}
+
 # finish SIGNAL: sets ended_with and took_ms.
 finish() {
     local begun
@@ -133,7 +141,7 @@ take_away() {
     fi
     if [ -n "${home:-}" ]; then
         # A tlm-token-init that the program started may be at work still.
-        wait_until 30 no_child_left
+        wait_until 60 no_child_left
         swtpm_stop "$home/tpm.sock" "$home/tpm.pid"
         chmod -R u+rwX "$home"
         rm -rf "$home"

@@ -107,9 +107,9 @@ figures_are() {
     make_package "$home/p" "$(claims "$license" "$(feature pro 2 '{"type":"perpetual"}')")"
     activate 201 "$home/p" -H "$admin"
     send 201 POST /api/v1/leases '{"feature":"pro","client":"a","units":2}'
-    wait_until 20 figures_are "1 2"
+    wait_until 60 figures_are "1 2"
     call 200 DELETE "/api/v1/leases/$(says .lease)"
-    wait_until 20 figures_are "0 0"
+    wait_until 60 figures_are "0 0"
 }
 
 @test "an administrator sees every lease and ends one" {

@@ -17,11 +17,11 @@ teardown() {
         start_ready
         python3 "$client" "$port" idle > "$home/idle" 3>&- &
         local peer=$!
-        wait_until 10 grep -q open "$home/idle"
+        wait_until 60 grep -q open "$home/idle"
         sleep 0.2
         finish "$signal"
         [ "$ended_with" -eq 0 ]
-        [ "$took_ms" -lt 5000 ]
+        ended_soon
         wait "$peer"
         grep -q ' stopped ' "$err"
     done
@@ -31,12 +31,12 @@ teardown() {
     start_ready
     python3 "$client" "$port" begin 1.5 > "$home/begin" 3>&- &
     local peer=$!
-    wait_until 10 grep -q begun "$home/begin"
+    wait_until 60 grep -q begun "$home/begin"
     sleep 0.3
     finish TERM
     wait "$peer"
     [ "$ended_with" -eq 0 ]
-    [ "$took_ms" -lt 5000 ]
+    ended_soon
     grep -q '200 close' "$home/begin"
 }
 
@@ -44,13 +44,13 @@ teardown() {
     start_ready --rest-deadline 60
     python3 "$client" "$port" begin 30 > "$home/begin" 3>&- &
     local peer=$!
-    wait_until 10 grep -q begun "$home/begin"
+    wait_until 60 grep -q begun "$home/begin"
     sleep 0.3
     finish TERM
     kill "$peer"
     wait "$peer" || true
     [ "$ended_with" -eq 0 ]
-    [ "$took_ms" -lt 5000 ]
+    ended_soon
 }
 
 @test "SIGTERM right after the start ends it" {
@@ -60,7 +60,7 @@ teardown() {
         # Before its first instruction the default action ends it: both are an end.
         finish TERM
         [ "$ended_with" -eq 0 ] || [ "$ended_with" -eq 143 ]
-        [ "$took_ms" -lt 5000 ]
+        ended_soon
     done
 }
 
@@ -68,7 +68,7 @@ teardown() {
     start_ready
     mv "$log" "$log.old"
     kill -HUP "$pid"
-    wait_until 5 test -s "$log"
+    wait_until 60 test -s "$log"
     grep -q ' reloaded ' "$log"
     status_is /health 200
 }
@@ -85,13 +85,13 @@ level_line() {
     [ -z "$(grep DEBUG "$err")" ]
     printf '{"TrustedLicensing":{"LicenseManager":{"LogLevel":"debug"}}}' > "$file"
     kill -HUP "$pid"
-    wait_until 5 level_line debug
+    wait_until 60 level_line debug
     curl -fs "$url/health"
     wait_says 'DEBUG .* request ' "$err"
     finish TERM
     start_ready --log-level info
     kill -HUP "$pid"
-    wait_until 5 level_line info
+    wait_until 60 level_line info
 }
 
 @test "SIGHUP with a damaged file keeps the level and says so in the status" {
@@ -99,11 +99,16 @@ level_line() {
     printf '{' > "$home/config/TLLicenseManager.json"
     kill -HUP "$pid"
     wait_says reload_failed "$err"
-    [ "$(json /status '.errors[0].code')" = reload ]
+    wait_until 60 reload_is_told
     [ "$(json /health .status)" = ok ]
     rm "$home/config/TLLicenseManager.json"
     kill -HUP "$pid"
-    wait_until 5 no_errors
+    wait_until 60 no_errors
+}
+
+# The status is made anew when all is read again, after the line in the log.
+reload_is_told() {
+    [ "$(json /status '.errors[0].code')" = reload ]
 }
 
 no_errors() {
@@ -152,7 +157,7 @@ no_errors() {
     for _ in 1 2 3 4 5 6 7 8; do
         python3 "$client" "$port" many 100 > /dev/null
     done
-    wait_until 5 test -s "$log.2"
+    wait_until 60 test -s "$log.2"
     [ ! -e "$log.3" ]
     for file in "$log" "$log.1" "$log.2"; do
         [ "$(stat -c %s "$file")" -le 16384 ]
@@ -184,14 +189,14 @@ with open(sys.argv[2], "w") as heard:
             break
 END
     local manager=$!
-    wait_until 10 test -S "$home/notify"
+    wait_until 60 test -S "$home/notify"
     export NOTIFY_SOCKET=$home/notify
     start_ready
-    wait_until 5 grep -q '^READY=1$' "$home/heard"
-    wait_until 5 grep -q '^STATUS=ready at http://127.0.0.1:' "$home/heard"
+    wait_until 60 grep -q '^READY=1$' "$home/heard"
+    wait_until 60 grep -q '^STATUS=ready at http://127.0.0.1:' "$home/heard"
     kill -HUP "$pid"
-    wait_until 5 grep -q '^RELOADING=1$' "$home/heard"
-    wait_until 5 grep -qE '^MONOTONIC_USEC=[0-9]+$' "$home/heard"
+    wait_until 60 grep -q '^RELOADING=1$' "$home/heard"
+    wait_until 60 grep -qE '^MONOTONIC_USEC=[0-9]+$' "$home/heard"
     finish TERM
     wait "$manager"
     grep -q '^STOPPING=1$' "$home/heard"

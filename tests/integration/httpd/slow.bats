@@ -22,7 +22,7 @@ hold() {
     python3 "$client" "$port" hold "$1" "$2" < "$home/hold" > "$home/held" 3>&- 4>&- &
     holder=$!
     exec 4> "$home/hold"
-    wait_until 30 grep -q open "$home/held"
+    wait_until 60 grep -q open "$home/held"
 }
 
 @test "a client that drips header bytes is told 408 at its deadline" {
@@ -80,7 +80,7 @@ licensing_is_ready() {
     start_ready
     local before after
     # What the ledger takes is not the connections'.
-    wait_until 30 licensing_is_ready
+    wait_until 60 licensing_is_ready
     before=$(awk '/^Rss/ {print $2}' "/proc/$pid/smaps_rollup")
     hold 1000 ask
     grep -q '200=1000' "$home/held"
@@ -116,13 +116,13 @@ licensing_is_ready() {
     exec 4>&-
     wait "$holder"
     holder=""
-    wait_until 5 status_is /health 200
+    wait_until 60 status_is /health 200
 }
 
 @test "silent clients above the limit, more than there is room for, go away" {
     start --rest-connections 8
     hold 60 silent
-    wait_until 10 status_is /health 503
+    wait_until 60 status_is /health 503
     wait_says connections_ended "$err"
 }
 

@@ -202,7 +202,7 @@ new_serial() {
     new_serial
     make_pair ours web ec serverAuth
     kill -HUP "$pid"
-    wait_until 10 new_serial
+    wait_until 60 new_serial
     cp "$home/web.crt" "$home/kept.crt"
     echo nonsense > "$home/web.crt"
     kill -HUP "$pid"
@@ -233,7 +233,7 @@ stall() {
     python3 "$client" "$port" stall "$1" "$2" < "$home/hold" > "$home/held" 3>&- 4>&- &
     holder=$!
     exec 4> "$home/hold"
-    wait_until 30 grep -q open "$home/held"
+    wait_until 60 grep -q open "$home/held"
 }
 
 # In one line of the log or, where a sweep came in between, in several.
@@ -250,12 +250,12 @@ late_requests_are() {
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         ask /health -m 2
     done
-    wait_until 10 grep -q closed "$home/held"
+    wait_until 60 grep -q closed "$home/held"
     read -r _ count seconds < <(grep closed "$home/held")
     [ "$count" -eq 100 ]
     [ "$seconds" -ge 2 ]
     [ "$seconds" -le 6 ]
-    wait_until 10 late_requests_are 100
+    wait_until 60 late_requests_are 100
 }
 
 # A request of one byte each fifth of a second, for as long as somebody takes it.
@@ -292,5 +292,5 @@ drip() {
     stall 10 ''
     finish TERM
     [ "$ended_with" -eq 0 ]
-    [ "$took_ms" -lt 5000 ]
+    ended_soon
 }

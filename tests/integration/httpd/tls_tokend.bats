@@ -43,7 +43,7 @@ serves() {
     serves
     killed=$(ask /status | jq .token.provider.pid)
     kill -KILL "$killed"
-    wait_until 30 answers || { cp -r "$home" /tmp/consumers/tlshome; false; }
+    wait_until 60 answers || { cp -r "$home" /tmp/consumers/tlshome; false; }
     serves
     [ "$(ask /status | jq .token.provider.pid)" -ne "$killed" ]
 }

@@ -48,10 +48,10 @@ says_no_tls_error() {
         grep -q 'internal error' "$home/said"
         gets_alert -tls1_2
         grep -q 'internal error' "$home/said"
-        wait_until 20 says_tls_error
+        wait_until 60 says_tls_error
         start_tpm
-        wait_until 30 answers
-        wait_until 30 says_no_tls_error
+        wait_until 60 answers
+        wait_until 60 says_no_tls_error
     done
     finish TERM
     [ "$ended_with" -eq 0 ]
@@ -66,7 +66,7 @@ says_no_tls_error() {
     kill -KILL "$(cat "$home/tpm.pid")"
     sleep 1
     start_tpm
-    wait_until 30 answers
+    wait_until 60 answers
     touch "$home/enough"
     wait "$peer"
     for _ in 1 2 3 4 5 6 7 8 9 10; do
@@ -93,7 +93,7 @@ says_no_tls_error() {
         timeout 15 openssl s_client -connect "127.0.0.1:$port" -CAfile "$home/ours.crt" -quiet \
             > "$home/kept" 2> /dev/null 3>&- &
     local kept=$!
-    wait_until 10 test -s "$home/kept"
+    wait_until 60 test -s "$home/kept"
     kill -STOP "$(cat "$home/tpm.pid")"
     local peers=() peer
     for peer in 1 2 3 4 5; do
@@ -107,5 +107,5 @@ says_no_tls_error() {
     done
     wait_says 'tls_signature_failed.*waited 3000 ms' "$err"
     kill -CONT "$(cat "$home/tpm.pid")"
-    wait_until 30 answers
+    wait_until 60 answers
 }

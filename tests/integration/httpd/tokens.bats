@@ -25,7 +25,7 @@ start_degraded() {
     local wanted=$1
     shift
     start "$@"
-    wait_until 30 grep -q "state=$wanted" "$err"
+    wait_until 60 grep -q "state=$wanted" "$err"
     [ ! -s "$out" ]
     status_is /health 200
     status_is /status 200

@@ -22,7 +22,7 @@ has_facts() {
 
 @test "facts of the TPM, with their time" {
     start_ready
-    wait_until 20 has_facts
+    wait_until 60 has_facts
     curl -s "$url/status" > "$home/status"
     jq -e '.errors == []' "$home/status"
     jq -e '.tpm.connected == true and (.tpm.manufacturer | length) > 0' "$home/status"
@@ -33,7 +33,7 @@ has_facts() {
 
 @test "asking for the status asks the TPM nothing" {
     start_ready
-    wait_until 20 has_facts
+    wait_until 60 has_facts
     local first
     first=$(json /status .tpm.asOf)
     for _ in $(seq 50); do
@@ -47,7 +47,7 @@ has_facts() {
     # A copy elsewhere finds no tlm-token-init beside itself, nor in PATH.
     cp "$DAEMON" "$TOKEND" "$home"
     DAEMON=$home/TLLicenseManager PATH=/usr/bin:/bin start_ready
-    wait_until 20 has_facts
+    wait_until 60 has_facts
     [ "$(json /status '.tpm.tcti.origin')" = tlm-tokend ]
     [ "$(json /status '.errors | length')" = 0 ]
     [ "$(json /status .tpm.manufacturer)" = "$(jq -r .tpm.manufacturer "$home/tokend.json")" ]
@@ -61,7 +61,7 @@ licensing_is_open() {
     local words=(--persistence-dir "$home/persistence" --config-dir "$home/config"
         --tcti "swtpm:path=$home/tpm.sock")
     start_ready
-    wait_until 20 licensing_is_open
+    wait_until 60 licensing_is_open
     curl -fs "$url/api/v1/attest" -H 'Content-Type: application/json' -d '{"nonce":"n"}' > "$home/answer"
     "$TOKEN_INIT" attest "${words[@]}" > "$home/host.json" 3>&-
     "$TOKEN_INIT" doctor "${words[@]}" > "$home/doctor" 3>&-
@@ -79,7 +79,7 @@ ready() {
 
 @test "a TPM that goes away and comes back" {
     start_ready
-    wait_until 20 has_facts
+    wait_until 60 has_facts
     local first=$fingerprint
     stop_tpm
     wait_until 60 not_ready
@@ -101,7 +101,7 @@ ready() {
 @test "a TPM that is not there at the start, and comes" {
     stop_tpm
     start
-    wait_until 30 not_ready
+    wait_until 60 not_ready
     [ "$(json /health .status)" = degraded ]
     start_tpm
     wait_says '^ready ' "$out"
@@ -113,7 +113,7 @@ ready() {
     stop_tpm
     wait_until 60 not_ready
     finish TERM
-    [ "$took_ms" -lt 5000 ]
+    ended_soon
     [ "$ended_with" -eq 0 ]
 }
 
@@ -123,8 +123,8 @@ ready() {
     [ "$backend" = swtpm ]
     finish TERM
     TPM_DEVICE=/dev/nowhere start
-    wait_until 30 not_ready
-    wait_until 10 names_device
+    wait_until 60 not_ready
+    wait_until 60 names_device
 }
 
 names_device() {

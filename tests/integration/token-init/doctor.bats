@@ -33,7 +33,7 @@ closed_device() {
 # says ID HOST CONTAINER: the finding's command, by where this test runs.
 says() {
     local wanted=$2
-    if [ -e /.dockerenv ] || [ -e /run/.containerenv ]; then
+    if echo "$output" | jq -e .container; then
         wanted=$3
     fi
     finding "$1" | jq -e --arg wanted "$wanted" '.command | contains($wanted)'

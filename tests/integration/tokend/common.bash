@@ -28,7 +28,7 @@ launch() {
         > "$work/tokend.out" 2>&1 < /dev/null 3>&- &
     tokend_pid=$!
     echo "$tokend_pid" > "$work/tokend.pid"
-    until_true 10 grep -q '^serving ' "$work/tokend.out"
+    until_true 60 grep -q '^serving ' "$work/tokend.out"
 }
 
 serve() {
@@ -97,6 +97,6 @@ hold() {
     holders+=("$!")
     "$@" < "$pipe" > "$pipe.out" 3>&- &
     holders+=("$!")
-    until_true 20 test -s "$pipe.out"
+    until_true 60 test -s "$pipe.out"
     held=$(cat "$pipe.out")
 }

@@ -59,7 +59,7 @@ logged() {
     works
     # Not even a restarted module needs more.
     kill -HUP "$pid"
-    until_true 10 grep -q ' reloaded ' "$work/tokend.out"
+    until_true 60 grep -q ' reloaded ' "$work/tokend.out"
     works
     tokend_stop
     logged ' stopped$'
@@ -100,10 +100,10 @@ logged() {
     "$TOKEND" --pkcs11-socket "$work/run/pkcs11.sock" --log-dir "$work/log" \
         > "$work/tokend.out" 2>&1 < /dev/null 3>&- &
     echo $! > "$work/tokend.pid"
-    until_true 10 grep -q 'not-provisioned' "$work/tokend.out"
+    until_true 60 grep -q 'not-provisioned' "$work/tokend.out"
     logged ' hardened step=files'
     provision
-    until_true 30 tokend_is_ready
+    until_true 60 tokend_is_ready
     works
 }
 
@@ -114,7 +114,7 @@ logged() {
         > "$work/tokend.out" 2>&1 < /dev/null 3>&- &
     local pid=$! status=0
     echo "$pid" > "$work/tokend.pid"
-    until_true 10 grep -q 'not-provisioned' "$work/tokend.out"
+    until_true 60 grep -q 'not-provisioned' "$work/tokend.out"
     rmdir "$store"
     provision
     wait "$pid" || status=$?

@@ -31,14 +31,14 @@ teardown() {
 
 @test "started before there is a token" {
     launch
-    until_true 10 state_is unavailable
+    until_true 60 state_is unavailable
     [ "$(state error.code)" = not-provisioned ]
     [[ "$(state error.hint)" == *"tlm-token-init provision"* ]]
     [ "$(state pid)" -eq "$tokend_pid" ]
     tool --list-slots > "$work/slots"
     run ! grep -q 'token label' "$work/slots"
     provision
-    until_true 20 state_is ready
+    until_true 60 state_is ready
     [ "$(state 'error // "none"')" = none ]
     read_public
     sign one
@@ -114,7 +114,7 @@ teardown() {
         > "$work/tokend.out" 2>&1 < /dev/null 3>&- &
     tokend_pid=$!
     echo "$tokend_pid" > "$work/tokend.pid"
-    until_true 20 tokend_is_ready
+    until_true 60 tokend_is_ready
     grep -qx "serving unix:path=$socket" "$work/tokend.out"
     tool --list-slots | grep -q 'token label *: tlm'
     [ ! -e "$work/other.sock" ]
@@ -144,13 +144,13 @@ teardown() {
     use_faults
     jq '.userPin = "00000000000000000000000000000000"' "$work/secrets.json" > "$store/secrets.json"
     launch
-    until_true 10 state_is unavailable
+    until_true 60 state_is unavailable
     [ "$(state error.code)" = pin ]
     sleep 2
     [ "$(grep -c '^C_Login ' "$store/calls")" -eq 1 ]
     # Before the token was ever open, the right files are enough.
     cp "$work/secrets.json" "$store/secrets.json"
-    until_true 10 state_is ready
+    until_true 60 state_is ready
     kill -0 "$tokend_pid"
 }
 
@@ -197,7 +197,7 @@ use_faults() {
     echo 'C_Sign:1:hang' > "$store/faults"
     hold sh -c 'echo begun; exec "$@"' sh pkcs11-tool --module "$client" --login --pin '' \
         --sign -m ECDSA --id 02 -i "$work/attest.der" -o "$work/out"
-    until_true 10 grep -q '^C_Sign' "$store/calls"
+    until_true 60 grep -q '^C_Sign' "$store/calls"
     kill -TERM "$tokend_pid"
     ends_with 1
 }
@@ -212,8 +212,8 @@ use_faults() {
     for ((i = 0; i < 6; i++)); do
         sign "number$i"
     done
-    until_true 10 grep -q restarting_module "$work/tokend.out"
-    until_true 10 module_was_restarted "$before"
+    until_true 60 grep -q restarting_module "$work/tokend.out"
+    until_true 60 module_was_restarted "$before"
     sign after
 }
 

@@ -28,7 +28,7 @@ start_daemon() {
     "$DAEMON" --pkcs11-socket "$socket" --no-start-tokend --rest-port 0 --log-dir "$work/log" \
         --log-level trace ${tcti:+--tcti "$tcti"} > "$work/daemon.out" 2>&1 < /dev/null 3>&- &
     daemon_pid=$!
-    until_true 30 grep -q '^ready ' "$work/daemon.out"
+    until_true 60 grep -q '^ready ' "$work/daemon.out"
 }
 
 @test "no secret is found in a whole run" {

@@ -125,7 +125,7 @@ teardown() {
     serve
     peer noise 1
     peer noise 2
-    until_true 20 peer_is_admitted # its 400 connections are gone
+    until_true 60 peer_is_admitted # its 400 connections are gone
     read_public
     sign other
     [ "$(state pid)" -eq "$tokend_pid" ]
@@ -149,7 +149,7 @@ teardown() {
     [ "$output" = "greeted=8 closed=4" ]
     grep -q 'audit refused .*operation=connect' "$work/tokend.out"
     # Those that went make room.
-    until_true 10 peer_is_admitted
+    until_true 60 peer_is_admitted
 }
 
 peer_is_admitted() {
@@ -192,7 +192,7 @@ peer_is_admitted() {
     chmod 600 "$work/config/access.json"
     mv "$work/log/tlm-tokend.log" "$work/log/rotated"
     kill -HUP "$tokend_pid"
-    until_true 10 grep -q ' reloaded ' "$work/log/tlm-tokend.log"
+    until_true 60 grep -q ' reloaded ' "$work/log/tlm-tokend.log"
     tool --login --pin '' --list-objects > "$work/objects"
     grep -q tlm-srk "$work/objects"
     run ! grep -q tlm-attest "$work/objects"
@@ -200,6 +200,6 @@ peer_is_admitted() {
     # A table that is wrong changes nothing.
     echo '{"version": 1, "rule": []}' > "$work/config/access.json"
     kill -HUP "$tokend_pid"
-    until_true 10 grep -q access_reload_failed "$work/tokend.out"
+    until_true 60 grep -q access_reload_failed "$work/tokend.out"
     decrypts
 }

@@ -48,7 +48,7 @@ void tlm_doctor_run(const tlm_settings *settings, bool container, tlm_findings *
 /* Whether one of the findings is a problem. */
 bool tlm_findings_have_problem(const tlm_findings *findings);
 
-/* Whether this process runs in a container of docker or podman. */
+/* Whether this process runs in a container (tlm/container.h). */
 bool tlm_doctor_in_container(void);
 
 #endif
