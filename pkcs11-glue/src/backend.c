@@ -78,6 +78,20 @@ const char *tlm_backend_module(tlm_backend backend)
     return NULL;
 }
 
+const char *tlm_backend_module_of(tlm_backend backend, const char *recorded)
+{
+    for (size_t i = 0; i < BACKENDS; i++) {
+        for (const char *const *at = backends[i].modules;
+             backends[i].backend == backend && *at != NULL; at++) {
+            if (strcmp(*at, recorded) == 0 && !tlm_file_exists(recorded)) {
+                const char *here = first_there(backends[i].modules);
+                return here != NULL ? here : recorded;
+            }
+        }
+    }
+    return recorded;
+}
+
 const char *tlm_client_module(void)
 {
     return first_there(client_modules);

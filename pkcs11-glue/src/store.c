@@ -92,7 +92,7 @@ static tlm_result read_members(const json_t *root, const char *path, tlm_store *
     }
     store->label = strdup(label);
     store->uri = strdup(uri);
-    store->module = strdup(module);
+    store->module = strdup(tlm_backend_module_of(store->backend, module));
     store->created = strdup(created);
     store->thumbprint = thumbprint != NULL ? strdup(json_string_value(thumbprint)) : NULL;
     store->complete = json_is_true(complete);

@@ -93,8 +93,8 @@ setup() {
     [ $((SECONDS - begin)) -lt 10 ]
     # Not killed: 137 it would be.
     [ "$(docker inspect --format '{{.State.ExitCode}}' tl-license-manager)" = 0 ]
-    docker logs --tail 20 tl-license-manager 2>&1 | grep -q 'ended'
-    tail -n 20 _logs/TLLicenseManager.log | grep -q 'ended'
+    docker logs --tail 20 tl-license-manager 2>&1 | grep -q ' stopped cut_off=0'
+    tail -n 20 _logs/TLLicenseManager.log | grep -q ' stopped cut_off=0'
     [ ! -e _persistence/.new ]
     docker start tl-license-manager
     wait_health tl-license-manager healthy

@@ -48,7 +48,7 @@ images=(trustedlicensing:latest trustedlicensing:with-tools trustedlicensing:tri
 @test "nothing of a compiler, of diagnosis or of the vendor's tools is inside" {
     local image name
     for image in trustedlicensing:latest trustedlicensing:trixie; do
-        for name in gcc cc ld make ninja cmake curl wget jq docker tpm2_getcap swtpm python3 git tlm-issue; do
+        for name in gcc cc ld make ninja cmake curl wget jq docker tpm2_getcap swtpm python3 git udevadm systemd tlm-issue; do
             run ! inside "$image" sh -c "command -v $name"
         done
         run ! inside "$image" find / -xdev -name '*.h' -o -xdev -name '*.a' -o -xdev -name '*.pc' -o -xdev -name test_\* | grep .

@@ -45,6 +45,7 @@ table_flags() { rows | awk -F '"' '{ print "--" $6 }'; }
         done
         "$SOURCE/docker/tlm-backup" --help
         man_text TLLicenseManager.8 tlm-token-init.8 tlm-tokend.8 tlm.1
+        "$SOURCE/docker/build_and_stage.sh" --help
         grep -v '^#' "$SOURCE/tests/docs/foreign-flags.txt"
     } | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u > known
     grep -ohE -- '(^|[^[:alnum:]-])--[a-z][a-z0-9-]+' "${documents[@]}" |

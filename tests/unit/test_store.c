@@ -212,6 +212,36 @@ static void test_backends(void **state)
     assert_null(tlm_backend_module((tlm_backend)7));
 }
 
+/* A store of a release that has its modules elsewhere. */
+static void test_a_module_that_moved(void **state)
+{
+    (void)state;
+    static const char *const elsewhere = "/usr/lib64/pkcs11/libsofthsm2.so";
+    const char *here = tlm_backend_module(TLM_BACKEND_SOFTHSM);
+    assert_false(tlm_file_exists(elsewhere));
+    assert_string_equal(tlm_backend_module_of(TLM_BACKEND_SOFTHSM, elsewhere), here);
+    assert_string_equal(tlm_backend_module_of(TLM_BACKEND_SOFTHSM, here), here);
+    /* What no distribution has there is somebody's own, and so is another back end's. */
+    assert_string_equal(tlm_backend_module_of(TLM_BACKEND_SOFTHSM, "/opt/own.so"), "/opt/own.so");
+    assert_string_equal(tlm_backend_module_of(TLM_BACKEND_TPM, elsewhere), elsewhere);
+    assert_string_equal(tlm_backend_module_of((tlm_backend)7, elsewhere), elsewhere);
+}
+
+static void test_a_store_of_another_release(void **state)
+{
+    static const char text[] =
+        "{\"version\": 1, \"backend\": \"softhsm\", \"label\": \"tlm\", \"uri\": "
+        "\"pkcs11:token=tlm\","
+        " \"module\": \"/usr/lib64/pkcs11/libsofthsm2.so\", \"created\": \"2026-01-01T00:00:00Z\","
+        " \"complete\": true}";
+    (void)state;
+    tlm_store store = {0};
+    tlm_error error = {0};
+    assert_int_equal(tlm_store_parse(text, sizeof text - 1, "token.json", &store, &error), TLM_OK);
+    assert_string_equal(store.module, tlm_backend_module(TLM_BACKEND_SOFTHSM));
+    tlm_store_clear(&store);
+}
+
 static void test_environment_of_a_tpm(void **state)
 {
     tlm_store store = example(*state);
@@ -294,6 +324,8 @@ int main(void)
         WITH_DIRECTORY(test_directory_that_others_write),
         WITH_DIRECTORY(test_store_of_another_owner),
         cmocka_unit_test(test_backends),
+        cmocka_unit_test(test_a_module_that_moved),
+        cmocka_unit_test(test_a_store_of_another_release),
         cmocka_unit_test(test_environment_of_the_client),
         WITH_DIRECTORY(test_environment_of_a_tpm),
         WITH_DIRECTORY(test_softhsm_conf_follows_the_directory),

@@ -55,6 +55,13 @@ bool tlm_backend_from_name(const char *name, tlm_backend *backend);
 const char *tlm_backend_module(tlm_backend backend);
 
 /*
+ * The module of a store that was made with the one at `recorded`: that path, except where a
+ * distribution has it in one of the places known here and this system has it in another one. So a
+ * store goes along to another release, or into a container of one.
+ */
+const char *tlm_backend_module_of(tlm_backend backend, const char *recorded);
+
+/*
  * The path of p11-kit's client module, through which a token is used that tlm-tokend serves, or
  * NULL where it is not installed.
  */
