@@ -4,7 +4,9 @@
 # Set by ctest: SOURCE, BUILD, VM (the directory of make-kernel and make-root).
 
 : "${SOURCE:?the repository}" "${BUILD:?the build}" "${VM:?kernel and root}"
-bats_require_minimum_version 1.5.0
+if [ -n "${BATS_VERSION:-}" ]; then
+    bats_require_minimum_version 1.5.0
+fi
 # shellcheck source=scripts/swtpm.sh
 . "$SOURCE/scripts/swtpm.sh"
 
@@ -60,7 +62,7 @@ boot() {
     timeout --kill-after=5 "$boot_limit" qemu-system-x86_64 -accel tcg -cpu max -m 768 -smp 1 \
         -nodefaults -no-reboot -display none -pidfile "$work/qemu.pid" \
         -kernel "$VM/vmlinuz" -append "console=ttyS0 quiet root=/dev/nvme0n1 rootfstype=ext4 rw \
-panic=-1 mitigations=off apparmor=0 init=/sbin/tlm-vm-init tlm.steps=$steps" \
+panic=-1 mitigations=off apparmor=0 init=/sbin/tlm-vm-init tlm.steps=$steps ${TLM_VM_APPEND:-}" \
         -serial "file:$work/console.$steps" -serial "file:$tap" \
         -drive "if=none,id=root,format=qcow2,cache=unsafe,file=$work/root.qcow2" \
         -drive "if=none,id=tools,format=raw,readonly=on,file=$work/tools.img" \

@@ -43,11 +43,15 @@ confined() {
     [ "$(awk '/^Cap(Prm|Eff|Bnd|Amb):/ { print $2 }' "/proc/$pid/status" | sort -u)" = 0000000000000000 ]
     [ "$(awk '/^NoNewPrivs:/ { print $2 }' "/proc/$pid/status")" = 1 ]
     [ "$(docker inspect --format '{{.HostConfig.Privileged}}' "$container")" = false ]
-    run_block inspect
+    docker exec "$container" id
+    [ "$(docker exec "$container" stat -c %g /dev/tpmrm0)" = "$tss" ]
 }
 
 made_anew() {
-    run_block again
+    docker restart "$container"
+    container_ready
+    [ "$(fingerprint)" = "$(cat "$kept/fingerprint")" ]
+    (cd "$project" && docker-compose up -d --force-recreate)
     container_ready
     [ "$(fingerprint)" = "$(cat "$kept/fingerprint")" ]
     status_is '.start.kind == "warm"'
@@ -57,7 +61,7 @@ made_anew() {
 shared() {
     local busy
     exec 7<> /dev/tpm0
-    busy=$(docker run -d "${careful[@]}" --device /dev/tpmrm0 --group-add "$tss" \
+    busy=$(docker run -d --cpus 0.3 "${careful[@]}" --device /dev/tpmrm0 --group-add "$tss" \
         -e TPM2TOOLS_TCTI=device:/dev/tpmrm0 trustedlicensing:with-tools \
         sh -euc 'cd /tmp; while :; do tpm2_createprimary -Q -C o -c context; tpm2_getrandom -Q 8 -o x; done')
     docker restart "$container"
@@ -88,8 +92,11 @@ second_license_manager() {
 
 volumes() {
     finds store-read-only --group-add "$tss" --device /dev/tpmrm0 -v "$project/_persistence:$persistence:ro"
-    finds store-owner --user 1001 --group-add "$tss" --device /dev/tpmrm0 \
-        -v "$project/_persistence:$persistence"
+    command_has "docker run -v PERSISTENCE:$persistence:rw ... (without :ro)"
+    cp -a "$project/_persistence" /root/copy
+    chown -R root: /root/copy/token
+    finds store-owner --group-add "$tss" --device /dev/tpmrm0 -v "/root/copy:$persistence"
+    command_has "on the host: chown -R 1000:1000 PERSISTENCE"
 }
 
 stops_in_time() {

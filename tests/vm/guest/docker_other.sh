@@ -8,7 +8,7 @@
 refused() {
     local before
     degraded foreign || {
-        docker logs --tail 60 "$container"
+        docker logs --tail 20 "$container"
         return 1
     }
     refute is_healthy

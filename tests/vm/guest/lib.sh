@@ -104,8 +104,9 @@ daemon_ready() {
     }
 }
 
+# jq takes nothing for an answer, and -e for a good one.
 status_is() {
-    curl -s "$url/status" > /tmp/status.json
+    curl -fs "$url/status" > /tmp/status.json && [ -s /tmp/status.json ] || return 1
     jq -e "$1" /tmp/status.json > /dev/null
 }
 
@@ -125,7 +126,8 @@ finding() {
     shift
     [ $# -gt 0 ] || set -- as_tlm
     "$@" tlm-token-init doctor --json > /tmp/doctor.json || true
-    jq -e --arg id "$name" '.findings[] | select(.id == $id)' /tmp/doctor.json > /tmp/finding || {
+    jq --arg id "$name" '.findings[] | select(.id == $id)' /tmp/doctor.json > /tmp/finding
+    [ -s /tmp/finding ] || {
         echo "no finding $name:"
         cat /tmp/doctor.json
         return 1
