@@ -21,10 +21,11 @@ vm_setup_file() {
     mkdir "$work/tools"
     DESTDIR=$work/stage cmake --install "$BUILD" --prefix /local --strip > "$work/install.log"
     mv "$work/stage/local" "$work/tools/local"
-    cp -R "$SOURCE"/tests/vm/{init,guest} "$SOURCE"/docs/docker.md "$SOURCE"/tests/docs/blocks.awk "$work/tools/"
+    cp -R "$SOURCE"/tests/vm/{init,guest} "$SOURCE"/docs/{docker,troubleshooting}.md \
+        "$SOURCE/tests/docs/blocks.awk" "$work/tools/"
     mkdir "$work/tools/docker"
     cp "$SOURCE"/docker/docker-compose*.yml "$work/tools/docker/"
-    mke2fs -q -t ext4 -O ^has_journal -d "$work/tools" "$work/tools.img" 64M
+    mke2fs -q -t ext4 -O ^has_journal -d "$work/tools" "$work/tools.img" 64M > "$work/mke2fs.log"
 }
 
 vm_teardown_file() {

@@ -7,8 +7,8 @@
 
 project=/root/docker
 container=tl-license-manager
+# shellcheck disable=SC2034 # for the steps
 tss=$(getent group tss | cut -d: -f3)
-export TSS_GID=$tss
 # As docker-compose.yml has it, without device, group and volume.
 careful=(--cap-drop ALL --security-opt no-new-privileges --read-only
     --tmpfs "/run:mode=0755,uid=1000,gid=1000" --tmpfs /tmp)
@@ -37,9 +37,9 @@ engine_stop() {
     umount /var/lib/docker
 }
 
-# The block of docs/docker.md with this name, as a user types it into the shell in which TSS_GID was set.
+# run_block NAME [DOCUMENT]: the block of the document with this name, as a user types it in a new shell.
 run_block() {
-    awk -v name="test: $1" -f /opt/vm/blocks.awk /opt/vm/docker.md > /tmp/block
+    awk -v name="test: $1" -f /opt/vm/blocks.awk "/opt/vm/${2:-docker.md}" > /tmp/block
     [ -s /tmp/block ]
     (cd "$project" && bash -euxo pipefail /tmp/block)
 }

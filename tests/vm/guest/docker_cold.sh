@@ -51,7 +51,7 @@ made_anew() {
     docker restart "$container"
     container_ready
     [ "$(fingerprint)" = "$(cat "$kept/fingerprint")" ]
-    (cd "$project" && docker-compose up -d --force-recreate)
+    run_block env-file troubleshooting.md
     container_ready
     [ "$(fingerprint)" = "$(cat "$kept/fingerprint")" ]
     status_is '.start.kind == "warm"'
