@@ -50,6 +50,11 @@ void tlm_check_module(tlm_exam *exam);
 void tlm_check_rows(tlm_exam *exam);
 void tlm_check_lock(tlm_exam *exam);
 
+/* The finding where there is no device node, by what the kernel knows of a TPM. */
+void tlm_exam_add_no_device(tlm_exam *exam, const char *path);
+/* The command that makes the node, out of the numbers in /sys/class. */
+void tlm_exam_node_command(const char *path, char *command, size_t size);
+
 /* Fills cause, evidence and command; texts that are too long are cut. */
 #define tlm_say(field, ...) tlm_exam_say((field), sizeof(field), __VA_ARGS__)
 void tlm_exam_say(char *field, size_t size, const char *format, ...) TLM_PRINTF(3, 4);

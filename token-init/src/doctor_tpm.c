@@ -133,8 +133,10 @@ void tlm_check_handles(tlm_exam *exam)
     }
     bool known = exam->provisioned && tlm_job_stored_name(&exam->job, &stored, NULL) == TLM_OK;
     if (!known) {
-        /* Before provisioning an object there is in the way; in between it may be ours. */
-        if (there.present && !exam->provisioned) {
+        /* Before provisioning an object there is in the way. In between it may be ours, and so it
+         * may where a store is there that this user cannot read. */
+        if (there.present && !exam->provisioned &&
+            exam->store_error.result == TLM_ERR_NOT_PROVISIONED) {
             say_foreign_object(exam, &there, "provision");
         }
         return;
