@@ -34,6 +34,19 @@ static const char *container_name(const tlm_container *container, char name[16])
     return name;
 }
 
+/* The program on the host that speaks of this container. */
+static const char *command_of(const tlm_container *container)
+{
+    switch (container->kind) {
+    case TLM_CONTAINER_PODMAN:
+        return "podman";
+    case TLM_CONTAINER_CONTAINERD:
+        return "nerdctl";
+    default:
+        return "docker";
+    }
+}
+
 /* "…/volumes/<64 digits>/_data" */
 static bool is_nameless(const char *root)
 {
@@ -103,14 +116,15 @@ static void hint_at_volume(const tlm_container *container, const char *directory
     if (where == PLACE_MEMORY) {
         tlm_error_set_hint(error,
                            "Take the tmpfs off and mount a directory of the host there: "
-                           "docker run -v ./_persistence:%s …",
-                           directory);
+                           "%s run -v ./_persistence:%s …",
+                           command_of(container), directory);
         return;
     }
     tlm_error_set_hint(error,
-                       "Save what is there, docker cp %s:%s/. ./_persistence, and start it anew "
+                       "Save what is there, %s cp %s:%s/. ./_persistence, and start it anew "
                        "with -v ./_persistence:%s",
-                       container_name(container, name), directory, directory);
+                       command_of(container), container_name(container, name), directory,
+                       directory);
 }
 
 static void judge_persistence(tlm_notices *warnings, const tlm_container *container,
@@ -151,7 +165,8 @@ static void judge_persistence(tlm_notices *warnings, const tlm_container *contai
     free(file);
 }
 
-static void judge_confinement(tlm_notices *warnings, const char *root)
+static void judge_confinement(tlm_notices *warnings, const tlm_container *container,
+                              const char *root)
 {
     static const char *const filters[] = {"off", "strict", "on"};
     tlm_confinement confinement;
@@ -161,15 +176,17 @@ static void judge_confinement(tlm_notices *warnings, const char *root)
     }
     tlm_error error = {0};
     (void)tlm_error_set(
-        &error, TLM_ERR_SETTING,
-        "Leave out privileged: true (--privileged, --cap-add ALL); the TPM needs no more than "
-        "docker run --cap-drop ALL --device /dev/tpmrm0 --group-add $(getent group tss | cut -d: "
-        "-f3)",
+        &error, TLM_ERR_SETTING, NULL,
         "the container runs privileged: %d of the kernel's %d capabilities are in its reach "
         "(CapBnd %016llx), seccomp is %s; who takes it over has the host",
         __builtin_popcountll(confinement.bounding & confinement.known),
         __builtin_popcountll(confinement.known), (unsigned long long)confinement.bounding,
         confinement.seccomp >= 0 ? filters[confinement.seccomp] : "unknown");
+    tlm_error_set_hint(&error,
+                       "Leave out privileged: true (--privileged, --cap-add ALL); the TPM needs no "
+                       "more than %s run --cap-drop ALL --device /dev/tpmrm0 --group-add $(getent "
+                       "group tss | cut -d: -f3)",
+                       command_of(container));
     tell(tlm_notices_raise(warnings, "privileged", &error), "privileged", &error);
 }
 
@@ -180,7 +197,7 @@ void tlm_warnings_of_start(tlm_notices *warnings, const tlm_container *container
         return;
     }
     judge_persistence(warnings, container, root, persistence_dir);
-    judge_confinement(warnings, root);
+    judge_confinement(warnings, container, root);
 }
 
 void tlm_warnings_of_device(tlm_notices *warnings, const tlm_container *container,

@@ -378,14 +378,23 @@ END
 echo "\$1 \$2" >> "$home/docker.log"
 daemon=\$(head -n 1 "$home/persistence/lock" 2> /dev/null)
 case \$1 in
-inspect) [ "\${!#}" = tl-license-manager ] && echo "$home/elsewhere" && realpath "$home/here/_persistence" ;;
-pause) [ "\$2" = tl-license-manager ] && kill -STOP "\$daemon" && echo "\$2" ;;
-unpause) [ "\$2" = tl-license-manager ] && kill -CONT "\$daemon" && echo "\$2" ;;
+inspect)
+    case "\${!#} \$*" in
+    tl-license-manager*State* | tlm-tokend*State*) echo true ;;
+    tl-license-manager*) printf '%s\n' "$home/elsewhere" "$home/here/_persistence" ;;
+    tlm-tokend*) echo "$home/here/_token" ;;
+    ended*) echo false ;;
+    *) exit 1 ;;
+    esac
+    ;;
+pause) [ "\$2" != tl-license-manager ] || kill -STOP "\$daemon" ;;
+unpause) [ "\$2" != tl-license-manager ] || kill -CONT "\$daemon" ;;
 exec) shift 2 && exec "\$@" ;;
 esac
 END
     chmod +x "$home/bin"/*
-    ln -s "$backup" "$home/bin/tlm-backup"
+    mkdir "$home/here/docker"
+    ln -s "$backup" "$home/here/docker/tlm-backup"
     ln -s "$backup" "$home/here/tlm-backup"
     ln -s "$BUILD/client/tlm" "$home/bin/tlm"
     mkdir -m 700 "$home/gpg"
@@ -401,15 +410,27 @@ END
     start_ready
     run_block pause
     [ "$(cat "$home/docker.log")" = "inspect --type
+inspect --type
 pause tl-license-manager
 unpause tl-license-manager" ]
     status_is /ready 200
     rm "$home"/here/tl-backup-*
     run_block freeze
     rm "$home/here/tl-backup.tar.gz"
-    # Another container's directory is not made to stand still.
-    run env -C "$home/here" PATH="$home/bin:$PATH" ./tlm-backup create --pause other x.tar.gz
-    [ "$status" -eq 1 ]
+    # Another container does not stand still for it, and one that ended is no excuse.
+    local other
+    for other in other tlm-tokend ended; do
+        run env -C "$home/here" PATH="$home/bin:$PATH" ./tlm-backup create --pause "$other" x.tar.gz
+        echo "$other: $output"
+        [ "$status" -eq 1 ]
+    done
+    [[ $output == *"a daemon uses"* ]]
+    run ! grep -qE ' (other|tlm-tokend|ended)$' "$home/docker.log"
+    mkdir "$home/here/_token" "$home/here/_tokend"
+    run_block split
+    grep -qx 'pause tlm-tokend' "$home/docker.log"
+    grep -qx 'unpause tlm-tokend' "$home/docker.log"
+    rm "$home"/here/tl-backup*
     finish TERM
     run_block save
     run_block verify

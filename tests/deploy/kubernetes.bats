@@ -208,7 +208,7 @@ END
     chmod +x "$home/bin/kubectl"
     ln -s "$BUILD/client/tlm" "$home/bin/tlm"
     ln -s "$TOKEN_INIT" "$home/bin/tlm-token-init"
-    ln -s "$SOURCE/docker/tlm-backup" "$home/bin/tlm-backup"
+    ln -s "$SOURCE/docker/tlm-backup" tlm-backup
     PATH=$home/bin:$PATH
 }
 

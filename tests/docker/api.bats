@@ -113,7 +113,7 @@ beside_version() {
 
 @test "the bill of materials in the image is that of the image" {
     local image
-    for image in trustedlicensing:latest trustedlicensing:with-tools; do
+    for image in trustedlicensing:latest trustedlicensing:with-tools trustedlicensing:trixie; do
         awk -v name="test: sbom" -f "$SOURCE/tests/docs/blocks.awk" "$SOURCE/docs/docker.md" |
             sed "s,trustedlicensing:latest,$image," > commands
         [ -s commands ]

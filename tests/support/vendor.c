@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vendor.h"
+#include "rsa_keys.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +27,7 @@ EVP_PKEY *tlm_test_key(const char *alg)
     } else if (strcmp(alg, "ES384") == 0) {
         key = EVP_EC_gen("P-384");
     } else {
-        key = EVP_RSA_gen(2048);
+        key = tlm_test_rsa(2048);
     }
     assert_non_null(key);
     return key;

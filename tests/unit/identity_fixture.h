@@ -14,6 +14,7 @@
  * Link with WRAP tlm_process_find tlm_local_key_make.
  */
 
+#include "rsa_keys.h"
 #include "test_directory.h"
 
 #include <stdatomic.h>
@@ -59,7 +60,7 @@ static inline int make_keys(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 3; i++) {
-        keys[i] = EVP_RSA_gen(2048U);
+        keys[i] = tlm_test_rsa(2048U);
         if (keys[i] == NULL) {
             return -1;
         }

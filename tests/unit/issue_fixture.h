@@ -18,11 +18,13 @@
 
 #include <tlm/key.h>
 
+#include "rsa_keys.h"
+
 static inline EVP_PKEY *host_key(void)
 {
     static EVP_PKEY *key;
     if (key == NULL) {
-        key = EVP_RSA_gen(2048);
+        key = tlm_test_rsa(2048);
     }
     assert_non_null(key);
     return key;

@@ -29,6 +29,7 @@
 #include <tlm/persistence.h>
 
 #include "../../licensing/src/local_key_private.h"
+#include "rsa_keys.h"
 
 typedef struct unwrapper {
     EVP_PKEY *key;
@@ -49,7 +50,7 @@ static inline tlm_result unwrap_with(void *context, const unsigned char *wrapped
 
 static inline EVP_PKEY *new_key(void)
 {
-    EVP_PKEY *key = EVP_RSA_gen(2048U);
+    EVP_PKEY *key = tlm_test_rsa(2048U);
     assert_non_null(key);
     return key;
 }

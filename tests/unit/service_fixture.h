@@ -36,6 +36,7 @@
 
 #include "../../licensing/src/service_private.h"
 #include "issued.h"
+#include "rsa_keys.h"
 #include "service_calls.h"
 
 #define SERVICE_NOW 1767225600000LL /* 2026-01-01T00:00:00Z */
@@ -76,7 +77,7 @@ static inline int token_make(void **state)
     (void)state;
     (void)pthread_mutex_init(&token.lock, NULL);
     (void)pthread_cond_init(&token.changed, NULL);
-    token.srk = EVP_RSA_gen(2048U);
+    token.srk = tlm_test_rsa(2048U);
     token.attest = EVP_EC_gen("P-256");
     kid_text(token.srk, token.srk_kid);
     kid_text(token.attest, token.attest_kid);

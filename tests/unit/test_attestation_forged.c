@@ -23,6 +23,7 @@
 #include <tlm/key.h>
 
 #include "../../token-init/src/attestation_private.h"
+#include "rsa_keys.h"
 
 #define INSIDE (TLM_WIRE_FIXED_TPM | TLM_WIRE_FIXED_PARENT | TLM_WIRE_SENSITIVE_ORIGIN)
 #define FIRMWARE "1.2.3.4"
@@ -299,7 +300,7 @@ static void test_statements(void **state)
 static int make_keys(void **state)
 {
     (void)state;
-    rsa = EVP_RSA_gen(2048);
+    rsa = tlm_test_rsa(2048);
     ec = EVP_EC_gen("P-256");
     signer = EVP_EC_gen("P-256");
     (void)snprintf(directory, sizeof directory, "/tmp/tlm-forged.XXXXXX");

@@ -11,6 +11,7 @@
 #include <openssl/x509v3.h>
 
 #include "../../pkcs11-glue/src/internal.h"
+#include "rsa_keys.h"
 
 #define NOT_BEFORE 1700000000L
 
@@ -74,7 +75,7 @@ static void check(EVP_PKEY *key, int algorithm, unsigned days)
 static void test_rsa(void **state)
 {
     (void)state;
-    EVP_PKEY *key = EVP_RSA_gen(2048);
+    EVP_PKEY *key = tlm_test_rsa(2048);
     check(key, NID_sha256WithRSAEncryption, 1);
     check(key, NID_sha256WithRSAEncryption, 36500); /* beyond 2049: GeneralizedTime */
     EVP_PKEY_free(key);

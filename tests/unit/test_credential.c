@@ -15,6 +15,7 @@
 #include <openssl/sha.h>
 
 #include "../../token-init/src/credential.h"
+#include "rsa_keys.h"
 #include "vector.h"
 
 /* KDFa as Part 1 section 11.4.10.2 writes it, over HMAC alone. */
@@ -132,7 +133,7 @@ static void test_rsa(void **state)
 {
     (void)state;
     static unsigned char label[] = "IDENTITY";
-    EVP_PKEY *key = EVP_RSA_gen(2048);
+    EVP_PKEY *key = tlm_test_rsa(2048);
     tlm_wire_public area;
     unsigned char modulus[256];
     unsigned char seed[256];
@@ -164,7 +165,7 @@ static void test_rsa(void **state)
 static void test_refusals(void **state)
 {
     (void)state;
-    EVP_PKEY *key = EVP_RSA_gen(2048);
+    EVP_PKEY *key = tlm_test_rsa(2048);
     tlm_wire_public area;
     unsigned char modulus[256];
     const unsigned char secret[TLM_CREDENTIAL_SECRET_SIZE] = {0};

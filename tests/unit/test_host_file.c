@@ -10,6 +10,7 @@
 
 #include "host_file.h"
 #include "issue_fixture.h"
+#include "rsa_keys.h"
 
 /* Takes the object over. */
 static tlm_result parse(json_t *object, tlm_host_file **host, tlm_error *error)
@@ -131,7 +132,7 @@ static void refuses_what_does_not_belong_together(void **state)
     refused(answer, TLM_ERR_DAMAGED, "fingerprint and its key do not belong together");
     refused(with(fingerprint_answer("fallback"), "type", json_string("token")), TLM_ERR_DAMAGED,
             "fingerprint");
-    char *pem = pem_of(EVP_RSA_gen(2048));
+    char *pem = pem_of(tlm_test_rsa(2048));
     refused(with(fingerprint_answer("tpm"), "publicKey", json_string(pem)), TLM_ERR_DAMAGED, "kid");
     free(pem);
     pem = pem_of(EVP_EC_gen("P-256"));

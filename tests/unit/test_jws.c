@@ -15,6 +15,7 @@
 #include <tlm/key.h>
 
 #include "jws_private.h"
+#include "rsa_keys.h"
 #include "vector.h"
 #include "vendor.h"
 
@@ -435,7 +436,7 @@ static void wants_keys_that_fit(void **state)
     (void)state;
     char *text = signed_text(2);
     size_t size = strlen(text);
-    EVP_PKEY *small = EVP_RSA_gen(1024);
+    EVP_PKEY *small = tlm_test_rsa(1024);
     EVP_PKEY *p521 = EVP_EC_gen("P-521");
     json_t *jwk = NULL;
     assert_int_equal(tlm_jwk_from_public(small, &jwk, NULL), TLM_OK);

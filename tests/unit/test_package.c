@@ -12,6 +12,7 @@
 #include <tlm/key.h>
 #include <tlm/package.h>
 
+#include "rsa_keys.h"
 #include "vendor.h"
 
 #define FINGERPRINT "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -26,7 +27,7 @@ static int setup(void **state)
 {
     (void)state;
     tlm_test_vendor_make(&vendor, "ES256");
-    host = EVP_RSA_gen(2048);
+    host = tlm_test_rsa(2048);
     json_t *claims = tlm_test_license_claims(FINGERPRINT);
     license = tlm_test_license(&vendor, claims);
     json_decref(claims);
@@ -111,7 +112,7 @@ static void opens_for_nobody_else(void **state)
 {
     (void)state;
     char *text = tlm_test_package(&vendor, host, FINGERPRINT, &license, 1);
-    EVP_PKEY *stranger = EVP_RSA_gen(2048);
+    EVP_PKEY *stranger = tlm_test_rsa(2048);
     tlm_error error;
     assert_int_equal(open_sealed(text, strlen(text), stranger, NULL, &error), TLM_ERR_FOREIGN);
     EVP_PKEY_free(stranger);

@@ -15,6 +15,7 @@
 #include <openssl/rsa.h>
 
 #include "pem_private.h"
+#include "rsa_keys.h"
 
 #define BEGIN "-----BEGIN PRIVATE KEY-----\n"
 
@@ -58,7 +59,7 @@ static void comes_back(EVP_PKEY *made)
 static void a_written_key_is_read(void **state)
 {
     (void)state;
-    EVP_PKEY *rsa = EVP_RSA_gen(2048);
+    EVP_PKEY *rsa = tlm_test_rsa(2048);
     assert_non_null(rsa);
     comes_back(key);
     comes_back(rsa);

@@ -6,6 +6,7 @@
 #include <tlm/vault.h>
 
 #include "../../licensing/formats/src/text_private.h"
+#include "rsa_keys.h"
 
 static EVP_PKEY *key;
 static EVP_PKEY *other;
@@ -16,8 +17,8 @@ static int setup(void **state)
     (void)state;
     tlm_persistence made = {0};
     /* Small: some thousand decryptions follow, and only their number and their outcome count. */
-    key = EVP_RSA_gen(1024U);
-    other = EVP_RSA_gen(1024U);
+    key = tlm_test_rsa(1024U);
+    other = tlm_test_rsa(1024U);
     if (key == NULL || other == NULL || tlm_persistence_make(key, &made, NULL) != TLM_OK ||
         tlm_persistence_seal(&made, key, &sealed, NULL) != TLM_OK) {
         return -1;

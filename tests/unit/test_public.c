@@ -15,6 +15,7 @@
 
 #include <tlm/key.h>
 
+#include "rsa_keys.h"
 #include "vector.h"
 
 static void check_signature(const char *name, tlm_jwa algorithm)
@@ -75,7 +76,7 @@ static size_t sign_pss(EVP_PKEY *key, int salt, unsigned char *signature, size_t
 static void test_ps256_salt_is_the_hash_length(void **state)
 {
     (void)state;
-    EVP_PKEY *key = EVP_RSA_gen(2048);
+    EVP_PKEY *key = tlm_test_rsa(2048);
     unsigned char signature[256];
     size_t size = sign_pss(key, 32, signature, sizeof signature);
     assert_int_equal(tlm_public_verify(key, TLM_JWA_PS256, "hello", 5, signature, size, NULL),
@@ -125,7 +126,7 @@ static void test_keys_from_their_numbers(void **state)
 static void test_wrong_keys(void **state)
 {
     (void)state;
-    EVP_PKEY *rsa = EVP_RSA_gen(2048);
+    EVP_PKEY *rsa = tlm_test_rsa(2048);
     EVP_PKEY *p384 = EVP_EC_gen("P-384");
     unsigned char bytes[TLM_SIGNATURE_MAX] = {1};
     size_t size = 0;
@@ -153,7 +154,7 @@ static void test_wrong_keys(void **state)
 static void test_oaep_limits(void **state)
 {
     (void)state;
-    EVP_PKEY *key = EVP_RSA_gen(2048);
+    EVP_PKEY *key = tlm_test_rsa(2048);
     unsigned char plain[191] = {0};
     unsigned char cipher[TLM_SIGNATURE_MAX];
     size_t size = 0;
@@ -173,7 +174,7 @@ static void test_oaep_limits(void **state)
 static void test_oaep_parameters(void **state)
 {
     (void)state;
-    EVP_PKEY *key = EVP_RSA_gen(2048);
+    EVP_PKEY *key = tlm_test_rsa(2048);
     unsigned char cipher[TLM_SIGNATURE_MAX];
     unsigned char plain[256];
     size_t cipher_size = 0;

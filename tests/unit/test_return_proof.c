@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "../../licensing/src/service_private.h"
+#include "rsa_keys.h"
 
 #define LEASE "01234567-89ab-4cde-8f01-23456789abcd"
 #define OTHER_LEASE "01234567-89ab-4cde-8f01-23456789abce"
@@ -154,7 +155,7 @@ static void borrowers_have_public_p256_keys(void **state)
     assert_int_equal(tlm_service_borrower(borrower.jwk, jkt, &error), TLM_OK);
     assert_string_equal(jkt, borrower.kid);
     char *text = NULL;
-    EVP_PKEY *rsa = EVP_RSA_gen(2048U);
+    EVP_PKEY *rsa = tlm_test_rsa(2048U);
     assert_int_equal(tlm_public_to_jwk(rsa, &text, NULL), TLM_OK);
     json_t *jwk = json_loads(text, 0, NULL);
     assert_int_equal(tlm_service_borrower(jwk, jkt, &error), TLM_ERR_ARGUMENT);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The calls of docs/rest.md: what is asked for, checked; what is answered and proven. */
+#include "rsa_keys.h"
 #include "service_fixture.h"
 
 #define NOBODY "ffffffff-0000-4000-8000-000000000000"
@@ -259,7 +260,7 @@ static void an_administrator_ends_anybodys(void **state)
 static void borrowing_needs_a_key(void **state)
 {
     (void)state;
-    EVP_PKEY *rsa = EVP_RSA_gen(2048U);
+    EVP_PKEY *rsa = tlm_test_rsa(2048U);
     service_is(service_run(&self, service_new(TLM_CALL_ACQUIRE, NULL, borrow_input(rsa, 60))),
                TLM_ERR_ARGUMENT);
     EVP_PKEY_free(rsa);
@@ -382,7 +383,7 @@ static void packages_are_opened(void **state)
     free(text);
     service_is(service_send(&self, TLM_CALL_ACTIVATE, "x"), TLM_ERR_FORMAT);
     service_is(service_send(&self, TLM_CALL_ACTIVATE, ""), TLM_ERR_FORMAT);
-    EVP_PKEY *other = EVP_RSA_gen(2048U);
+    EVP_PKEY *other = tlm_test_rsa(2048U);
     char *container = tlm_issued_license(
         self.issued, tlm_issued_claims(self.issued, 3, self.view.fingerprint.text, FEATURES));
     text = tlm_issued_sealed(self.issued, self.view.fingerprint.text, &container, 1, other);

@@ -12,6 +12,7 @@
 #include <tlm/file.h>
 
 #include "../../licensing/src/storage_private.h"
+#include "rsa_keys.h"
 
 /* The n-th call that changes the disk fails with `number`, or the process ends there. */
 static struct {
@@ -113,8 +114,8 @@ tlm_result __wrap_tlm_local_key_make(EVP_PKEY **made, tlm_error *error)
 static int setup(void **state)
 {
     (void)state;
-    key = EVP_RSA_gen(2048U);
-    other = EVP_RSA_gen(2048U);
+    key = tlm_test_rsa(2048U);
+    other = tlm_test_rsa(2048U);
     return key != NULL && other != NULL ? 0 : -1;
 }
 

@@ -3,6 +3,7 @@
 
 #include "json_private.h"
 #include "licensing_fixture.h"
+#include "rsa_keys.h"
 
 #include <sys/stat.h>
 
@@ -24,7 +25,7 @@ static int setup(void **state)
 {
     (void)state;
     unsigned char bytes[TLM_VAULT_KEY_SIZE] = {1, 2, 3};
-    EVP_PKEY *identity = EVP_RSA_gen(2048U);
+    EVP_PKEY *identity = tlm_test_rsa(2048U);
     int failed = identity == NULL || tlm_secret_from(bytes, sizeof bytes, &key, NULL) != TLM_OK ||
                  tlm_vault_make(STORAGE, identity, &vault, NULL) != TLM_OK ||
                  tlm_vault_seal(&vault, key, &sealed, NULL) != TLM_OK;
@@ -265,7 +266,7 @@ static void reads_only_rsa_keys_of_a_size(void **state)
                          TLM_ERR_FORMAT);
     }
     EVP_PKEY *curve = EVP_EC_gen("P-256");
-    EVP_PKEY *small = EVP_RSA_gen(768U);
+    EVP_PKEY *small = tlm_test_rsa(768U);
     tlm_secret *pem = NULL;
     assert_int_equal(tlm_local_key_to_pem(curve, &pem, NULL), TLM_OK);
     assert_int_equal(

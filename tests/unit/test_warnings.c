@@ -94,7 +94,7 @@ static void files_that_go_with_the_container(void **state)
     assert_persistence(state, &pod, ROOT, "container's own file system", "mountPath: " PLACE);
     tlm_container unknown = {.kind = TLM_CONTAINER_PODMAN};
     assert_persistence(state, &unknown, ROOT, "container's own file system",
-                       "docker cp CONTAINER:");
+                       "podman cp CONTAINER:");
 }
 
 static void files_that_stay(void **state)

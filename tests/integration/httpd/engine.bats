@@ -26,7 +26,7 @@ engine() {
     [ -z "${engine_pid:-}" ] || return 0
     : > "$home/engine"
     python3 "$SOURCE/tests/integration/httpd/engine.py" "${engine_at:-$socket}" "$home" "$vectors" \
-        > "$home/engine" 2> "$home/engine.err" < /dev/null 3>&- &
+        ${certificates:+"$certificates"} > "$home/engine" 2> "$home/engine.err" < /dev/null 3>&- &
     engine_pid=$!
     wait_until 60 test -s "$home/engine" || { cat "$home/engine.err"; return 1; }
 }
@@ -112,6 +112,54 @@ END
     wait_state answering
     [ "$(json /status .container.engine.name)" = "Podman Engine" ]
     [ "$(json /status .container.name)" = tl-license-manager ]
+}
+
+# authority DIRECTORY: ca.pem, and a certificate of it for the server and for a client, as the
+# Docker CLI wants them.
+authority() {
+    local name
+    mkdir "$1"
+    openssl req -x509 -newkey rsa:2048 -nodes -subj "/CN=authority ${1##*/}" -days 2 \
+        -keyout "$1/ca-key.pem" -out "$1/ca.pem" 2> /dev/null
+    for name in server client; do
+        openssl req -newkey rsa:2048 -nodes -subj "/CN=$name" -keyout "$1/$name-key.pem" \
+            -out "$1/$name.csr" 2> /dev/null
+        openssl x509 -req -in "$1/$name.csr" -CA "$1/ca.pem" -CAkey "$1/ca-key.pem" -days 2 \
+            -CAcreateserial -out "$1/$name.pem" 2> /dev/null \
+            -extfile <(echo "subjectAltName=IP:127.0.0.1")
+    done
+    cp "$1/client.pem" "$1/cert.pem"
+    cp "$1/client-key.pem" "$1/key.pem"
+}
+
+@test "over TLS with certificates of both sides, and with no others" {
+    authority "$home/ours"
+    authority "$home/other"
+    engine_at=0 certificates=$home/ours
+    engine
+    local at
+    at=tcp://127.0.0.1:$(cat "$home/engine")
+    DOCKER_HOST=$at DOCKER_CERT_PATH=$home/ours start
+    wait_state answering
+    [ "$(json /status .container.engine.host)" = "https${at#tcp}" ]
+    [ "$(json /status .container.name)" = tl-license-manager ]
+    finish TERM
+    : > "$home/requests"
+    start --docker-host "$at" --docker-cert-path "$home/other"
+    wait_state unreachable
+    [[ $(json /status .container.engine.message) == *"is not trusted"* ]]
+    [[ $(json /status .container.engine.hint) == *"--docker-cert-path"* ]]
+    finish TERM
+    # The server is right, and the client is nobody it knows.
+    cp "$home/ours/ca.pem" "$home/other/ca.pem"
+    start --docker-host "$at" --docker-cert-path "$home/other"
+    wait_state unreachable
+    finish TERM
+    # Without certificates there is no TLS, and nobody understands.
+    start --docker-host "$at"
+    wait_state unreachable
+    finish TERM
+    [ ! -s "$home/requests" ]
 }
 
 @test "DOCKER_HOST names it, and none asks nobody" {

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A container engine that knows the container whoever asks runs in.
 
-    engine.py SOCKET|PORT DIRECTORY VECTORS
+    engine.py SOCKET|PORT DIRECTORY VECTORS [CERTIFICATES]
 
 Answers as recorded (VECTORS: tests/vectors/engine), in the manner that DIRECTORY/manner says at the
 time of each request, and writes the request lines into DIRECTORY/requests. Of the API it keeps: an
 unversioned /version; 400 for versions beyond its own; 404 with a message for what it does not have.
+
+On TCP with CERTIFICATES (ca.pem, server.pem, server-key.pem) it speaks TLS with clients of that
+authority alone.
 
 A manner is a line of words: engine=docker-28, api=1.99, least=1.44, hang, drip, huge, unknown,
 readonly (a proxy), status=500.
@@ -16,10 +19,11 @@ import json
 import os
 import re
 import socketserver
+import ssl
 import sys
 import time
 
-where, directory, vectors = sys.argv[1:]
+where, directory, vectors = sys.argv[1:4]
 NOBODY = "0" * 64
 
 
@@ -147,6 +151,13 @@ class QuietRemote(Quiet, Remote):
 
 if where.isdigit():
     server = QuietRemote(("127.0.0.1", int(where)), Engine)
+    if len(sys.argv) > 4:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=f"{sys.argv[4]}/ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(f"{sys.argv[4]}/server.pem", f"{sys.argv[4]}/server-key.pem")
+        # The handshake is the thread's of the connection: one that goes wrong is not the server's end.
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False)
     print(server.server_address[1], flush=True)
 else:
     if os.path.exists(where):
