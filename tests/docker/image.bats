@@ -15,6 +15,10 @@ teardown_file() {
     rm -rf "$work"
 }
 
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+}
+
 # In a container of an image, as root: what its user may not see counts, too.
 inside() {
     docker run --rm --network none --user 0 --entrypoint "$2" "$1" "${@:3}"
