@@ -63,7 +63,7 @@ images=(trustedlicensing:latest trustedlicensing:with-tools trustedlicensing:tri
         [ -z "$output" ]
         inside "$image" sh -c 'command -v TLLicenseManager tlm-tokend tlm-token-init tlm tlm-health'
         # Nothing of the build's own: lists and caches of apt, what it was configured by, logs.
-        run -0 inside "$image" find /var/lib/apt/lists /var/cache/apt /var/log /tmp /mnt /media -type f
+        run -0 inside "$image" find /var/lib/apt/lists /var/cache/apt /var/log /tmp /mnt /media -type f -size +0
         [ -z "$output" ]
     done
     for name in tpm2_getcap docker curl jq; do
