@@ -56,19 +56,17 @@ boot() {
             -tpmdev "emulator,id=tpm0,chardev=tpm" -device "$device,tpmdev=tpm0")
     fi
     if [ -f "$work/docker.qcow2" ]; then
-        arguments+=(-drive "if=none,id=docker,format=qcow2,file=$work/docker.qcow2"
-            -device "nvme-ns,drive=docker,nsid=3")
+        arguments+=(-drive "if=virtio,format=qcow2,cache=unsafe,file=$work/docker.qcow2")
     fi
     tap=$work/tap.$steps
     timeout --kill-after=5 "$boot_limit" qemu-system-x86_64 -accel tcg -cpu max -m 768 -smp 1 \
         -nodefaults -no-reboot -display none -pidfile "$work/qemu.pid" \
-        -kernel "$VM/vmlinuz" -append "console=ttyS0 quiet root=/dev/nvme0n1 rootfstype=ext4 rw \
-panic=-1 mitigations=off apparmor=0 init=/sbin/tlm-vm-init tlm.steps=$steps ${TLM_VM_APPEND:-}" \
+        -kernel "$VM/vmlinuz" -initrd "$VM/initrd.img" -append "console=ttyS0 quiet \
+panic=-1 mitigations=off apparmor=0 tlm.steps=$steps ${TLM_VM_APPEND:-}" \
         -serial "file:$work/console.$steps" -serial "file:$tap" \
-        -drive "if=none,id=root,format=qcow2,cache=unsafe,file=$work/root.qcow2" \
-        -drive "if=none,id=tools,format=raw,readonly=on,file=$work/tools.img" \
-        -device "nvme,serial=vm,id=disks" -device "nvme-ns,drive=root,nsid=1" \
-        -device "nvme-ns,drive=tools,nsid=2" "${arguments[@]}" < /dev/null 3>&- || status=$?
+        -drive "if=virtio,format=qcow2,cache=unsafe,file=$work/root.qcow2" \
+        -drive "if=virtio,format=raw,readonly=on,file=$work/tools.img" \
+        "${arguments[@]}" < /dev/null 3>&- || status=$?
     rm -f "$work/$tpm.sock"
     cat "$tap"
     if [ "$status" -ne 0 ] || ! grep -qx end "$tap"; then

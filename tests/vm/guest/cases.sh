@@ -46,13 +46,19 @@ node_of_other_group() {
     chgrp tss /dev/tpmrm0
 }
 
+# Under each name that it has: a store takes it from wherever it is.
 module_missing() {
-    local module
-    module=$(jq -r .module "$store/token.json")
-    mv "$module" "$module.away"
+    local package=libtpm2-pkcs11-1 files file
+    mapfile -t files < <(dpkg-query -L "$package" | grep '/libtpm2_pkcs11')
+    [ "${#files[@]}" -gt 0 ]
+    for file in "${files[@]}"; do
+        mv "$file" "$file.away"
+    done
     finding module-missing
-    command_has "apt install $(dpkg-query -S "$module" | cut -d: -f1)"
-    mv "$module.away" "$module"
+    command_has "apt install $package"
+    for file in "${files[@]}"; do
+        mv "$file.away" "$file"
+    done
     healthy
 }
 

@@ -19,7 +19,7 @@ engine_answers() {
 
 engine_start() {
     mkdir -p /var/lib/docker
-    mount /dev/nvme0n3 /var/lib/docker
+    mount /dev/vdc /var/lib/docker
     dockerd > /var/log/dockerd 2>&1 &
     echo $! > /run/dockerd.pid
     until_true 120 engine_answers || {
