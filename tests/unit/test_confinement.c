@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "test_directory.h"
+#include "test_root.h"
 
 #include <tlm/confinement.h>
-#include <tlm/file.h>
 
 #define DEFAULT_SET "00000000a80425fb" /* Docker's 14 */
 #define FULL "000001ffffffffff"
@@ -10,17 +9,6 @@
     "Name:\tTLLicenseManage\nUid:\t1000\t1000\t1000\t1000\nCapInh:\t0000000000000000\n"            \
     "CapPrm:\t" effective "\nCapEff:\t" effective "\nCapBnd:\t" bounding                           \
     "\nCapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t" seccomp "\nSeccomp_filters:\t1\n"
-
-static void put(void **state, const char *name, const char *text)
-{
-    char path[TEST_PATH_MAX];
-    char above[TEST_PATH_MAX];
-    in_directory(state, name, path);
-    memcpy(above, path, sizeof above);
-    *strrchr(above, '/') = '\0';
-    assert_int_equal(tlm_directory_make(above, 0755, NULL), TLM_OK);
-    put_file(path, text);
-}
 
 static bool is_none(void **state, const char *status)
 {

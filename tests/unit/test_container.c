@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "test_directory.h"
+#include "test_root.h"
 
 #include <tlm/container.h>
-#include <tlm/file.h>
 
 #include "../../common/src/container_internal.h"
 
@@ -16,18 +15,6 @@
     "603 602 0:62 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n"                        \
     "606 602 0:64 / /sys ro,nosuid,nodev,noexec,relatime - sysfs sysfs ro\n"                       \
     "607 606 0:28 / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw\n"
-
-/* Writes ROOT/name with the directories above it. */
-static void put(void **state, const char *name, const char *text)
-{
-    char path[TEST_PATH_MAX];
-    char above[TEST_PATH_MAX];
-    in_directory(state, name, path);
-    memcpy(above, path, sizeof above);
-    *strrchr(above, '/') = '\0';
-    assert_int_equal(tlm_directory_make(above, 0755, NULL), TLM_OK);
-    put_file(path, text);
-}
 
 static void put_variables(void **state, const char *variables, size_t size)
 {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "test_directory.h"
+#include "test_root.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 
 #include <openssl/evp.h>
 
-#include <tlm/file.h>
 #include <tlm/host.h>
 
 #include "../../licensing/src/host_private.h"
@@ -14,18 +13,6 @@
 #define SALT "salt"
 
 enum { CPU, SYSTEM, BOARD, MACHINE_ID, DISK, NETWORK };
-
-/* Writes ROOT/name with the directories above it. */
-static void put(void **state, const char *name, const char *text)
-{
-    char path[TEST_PATH_MAX];
-    char above[TEST_PATH_MAX];
-    in_directory(state, name, path);
-    memcpy(above, path, sizeof above);
-    *strrchr(above, '/') = '\0';
-    assert_int_equal(tlm_directory_make(above, 0755, NULL), TLM_OK);
-    put_file(path, text);
-}
 
 static void take(void **state, const char *name)
 {

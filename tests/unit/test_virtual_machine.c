@@ -1,21 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "test_directory.h"
+#include "test_root.h"
 
-#include <tlm/file.h>
 #include <tlm/virtual_machine.h>
 
 static const tlm_virtual_cpu bare = {.hypervisor = false};
-
-static void put(void **state, const char *name, const char *text)
-{
-    char path[TEST_PATH_MAX];
-    char above[TEST_PATH_MAX];
-    in_directory(state, name, path);
-    memcpy(above, path, sizeof above);
-    *strrchr(above, '/') = '\0';
-    assert_int_equal(tlm_directory_make(above, 0755, NULL), TLM_OK);
-    put_file(path, text);
-}
 
 static void put_firmware(void **state, const char *vendor, const char *product, const char *bios)
 {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "test_directory.h"
+#include "test_root.h"
 
 #include <jansson.h>
-
-#include <tlm/file.h>
 
 #include "container_json.h"
 #include "warnings.h"
@@ -16,17 +14,6 @@
 
 static const tlm_container docker = {.kind = TLM_CONTAINER_DOCKER, .id = ID};
 static const tlm_container none = {.kind = TLM_CONTAINER_NONE};
-
-static void put(void **state, const char *name, const char *text)
-{
-    char path[TEST_PATH_MAX];
-    char above[TEST_PATH_MAX];
-    in_directory(state, name, path);
-    memcpy(above, path, sizeof above);
-    *strrchr(above, '/') = '\0';
-    assert_int_equal(tlm_directory_make(above, 0755, NULL), TLM_OK);
-    put_file(path, text);
-}
 
 static size_t count(const tlm_notices *warnings)
 {
