@@ -14,7 +14,7 @@ Usage: docker/build_and_stage.sh [OPTION]… [-DNAME=VALUE]…
 
 Compiles in a container, runs the unit tests there, and makes the image trustedlicensing:latest.
 Makes _logs, _config and _persistence beside docker-compose.yml, and _token and _tokend for
-docker-compose.split.yml, for user 1000. Then:
+docker-compose.split.yml, for user 1000; and .env with the number of this host's group tss. Then:
 
     cd docker && docker-compose up -d
 
@@ -180,6 +180,21 @@ stage() {
     fi
     chmod 0750 "$stage_dir/_logs" "$stage_dir/_config" "$stage_dir/_tokend" 2> /dev/null || true
     chmod 0700 "$stage_dir/_persistence" "$stage_dir/_token" 2> /dev/null || true
+    stage_environment
+}
+
+# docker-compose reads the file each time, also from a shell that knows nothing of the group. What
+# somebody wrote into it stays.
+stage_environment() {
+    local file=$stage_dir/.env
+    if [ -z "$tss_gid" ] || { [ -e "$file" ] && grep -qx "TSS_GID=$tss_gid" "$file"; }; then
+        return
+    fi
+    if [ -e "$file" ] && grep -q '^TSS_GID=' "$file"; then
+        say "$file has $(grep '^TSS_GID=' "$file" | tail -n 1), and this host's group tss is $tss_gid: left as it is"
+    else
+        echo "TSS_GID=$tss_gid" >> "$file"
+    fi
 }
 
 parse_arguments "$@"

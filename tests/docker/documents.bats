@@ -44,7 +44,7 @@ typed() {
 }
 
 @test "started again in each way, the fingerprint stays" {
-    local known line
+    local known
     wait_health tl-license-manager healthy
     known=$(fingerprint)
     typed again

@@ -133,6 +133,15 @@ images=(trustedlicensing:latest trustedlicensing:with-tools trustedlicensing:tri
     [[ $output == *"engine does not answer"* ]]
     run -0 "$script" --no-build --stage "$work/stage"
     [ "$(stat -c '%u %a' "$work/stage/_persistence")" = "1000 700" ]
+    # docker-compose finds the group's number there, and what somebody wrote there stays.
+    [ "$(cat "$work/stage/.env")" = "TSS_GID=$(getent group tss | cut -d : -f 3)" ]
+    printf 'TLM_IMAGE=mine:1\nTSS_GID=7\n' > "$work/stage/.env"
+    run -0 "$script" --no-build --stage "$work/stage" --tss-gid 8
+    [[ $output == *'TSS_GID=7, and this host'*' 8: left as it is'* ]]
+    [ "$(cat "$work/stage/.env")" = $'TLM_IMAGE=mine:1\nTSS_GID=7' ]
+    echo TLM_IMAGE=mine:1 > "$work/stage/.env"
+    run -0 "$script" --no-build --stage "$work/stage" --tss-gid 8
+    [ "$(cat "$work/stage/.env")" = $'TLM_IMAGE=mine:1\nTSS_GID=8' ]
 }
 
 # The files of each way to run it.
