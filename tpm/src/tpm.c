@@ -78,11 +78,17 @@ out:
 
 static void pass_over(tlm_tcti *candidate, const tlm_error *why)
 {
-    candidate->passed = *why;
+    /* A daemon whose TPM is away tries again every few seconds, and for as long. */
+    static tlm_log_limit limit = {.burst = 20, .seconds = 600};
+    unsigned suppressed = 0;
     char quoted[1024];
-    tlm_log(TLM_LOG_INFO, "tcti_passed_over", "tcti=%s origin=\"%s\" code=%s reason=%s",
-            candidate->conf, candidate->origin, tlm_result_code(why->result),
-            tlm_log_quote(why->message, quoted, sizeof quoted));
+    candidate->passed = *why;
+    if (tlm_log_allow(&limit, &suppressed)) {
+        tlm_log(TLM_LOG_INFO, "tcti_passed_over",
+                "tcti=%s origin=\"%s\" code=%s reason=%s suppressed=%u", candidate->conf,
+                candidate->origin, tlm_result_code(why->result),
+                tlm_log_quote(why->message, quoted, sizeof quoted), suppressed);
+    }
 }
 
 static tlm_result none_left(const tlm_tcti_list *list, tlm_error *error)
