@@ -115,18 +115,6 @@ static tlm_result ask_version(asking *self, tlm_engine_facts *facts, tlm_error *
     return result;
 }
 
-/* What of a container was filled, when it turns out to be another one. */
-static void forget_container(tlm_engine_facts *facts)
-{
-    tlm_engine_facts rest = {.state = facts->state, .access = facts->access};
-    memcpy(rest.host, facts->host, sizeof rest.host);
-    memcpy(rest.api_version, facts->api_version, sizeof rest.api_version);
-    memcpy(rest.engine_version, facts->engine_version, sizeof rest.engine_version);
-    memcpy(rest.engine_name, facts->engine_name, sizeof rest.engine_name);
-    tlm_engine_facts_clear(facts);
-    *facts = rest;
-}
-
 /* "" where a path cannot hold it, and so no engine gave it: it would be another question. */
 static const char *wanted(const tlm_engine *engine)
 {
@@ -164,11 +152,14 @@ static tlm_result ask_container(const asking *self, tlm_engine_facts *facts, tlm
     (void)snprintf(path, sizeof path, "/v%s/containers/%s/json", self->api, which);
     tlm_result result = get(self, path, &reply, error);
     if (result == TLM_OK && reply.status == HTTP_OK) {
-        result = tlm_engine_answer_container(reply.text, reply.size, facts, hostname, error);
-        facts->known = result == TLM_OK && is_ours(self->engine, facts, hostname);
-        facts->by_hostname = facts->known && self->engine->id == NULL;
-        if (!facts->known) {
-            forget_container(facts);
+        tlm_engine_facts found = *facts; /* no mounts yet, so nothing is shared */
+        result = tlm_engine_answer_container(reply.text, reply.size, &found, hostname, error);
+        found.known = result == TLM_OK && is_ours(self->engine, &found, hostname);
+        found.by_hostname = found.known && self->engine->id == NULL;
+        if (found.known) {
+            *facts = found;
+        } else {
+            tlm_engine_facts_clear(&found);
         }
     }
     tlm_engine_reply_clear(&reply);
