@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <tlm/mounts.h>
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "root_file.h"
 
 /* Before the paths: the mount's number, its parent's, the device's. */
 #define NUMBERS 3U
@@ -155,6 +158,16 @@ bool tlm_mounts_find(const char *text, const char *path, tlm_mount *mount)
         line = next;
     }
     return best != NULL && tlm_mounts_next(&best, mount);
+}
+
+bool tlm_mounts_look(const char *root, const char *path, tlm_mount *mount)
+{
+    char *text = tlm_root_text(root, "/proc/self/mountinfo", TLM_MOUNTS_MAX);
+    bool found = text != NULL && tlm_mounts_find(text, path, mount);
+    free(text);
+    mount->options = "";
+    mount->options_size = 0;
+    return found;
 }
 
 bool tlm_mount_has_option(const tlm_mount *mount, const char *text)

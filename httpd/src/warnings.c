@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include <tlm/confinement.h>
-#include <tlm/file.h>
 #include <tlm/log.h>
 #include <tlm/mounts.h>
 
@@ -138,15 +137,10 @@ static void judge_persistence(tlm_notices *warnings, const tlm_container *contai
         [PLACE_NAMELESS] = "is on a volume without a name: a new container gets another one, "
                            "without the keys and licenses in it",
     };
-    char *text = NULL;
-    size_t size = 0;
     place where = PLACE_VOLUME;
-    char *file = tlm_path_join(root, "proc/self/mountinfo");
     tlm_mount *mount = malloc(sizeof *mount);
     char *path = resolve(root, directory);
-    if (file != NULL && mount != NULL && path != NULL &&
-        tlm_file_read(file, TLM_MOUNTS_MAX, &text, &size, NULL) == TLM_OK &&
-        tlm_mounts_find(text, path, mount)) {
+    if (mount != NULL && path != NULL && tlm_mounts_look(root, path, mount)) {
         where = judge(mount);
     }
     if (where == PLACE_VOLUME) {
@@ -160,9 +154,7 @@ static void judge_persistence(tlm_notices *warnings, const tlm_container *contai
              "persistence-not-on-volume", &error);
     }
     free(path);
-    free(text);
     free(mount);
-    free(file);
 }
 
 static void judge_confinement(tlm_notices *warnings, const tlm_container *container,

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include <tlm/file.h>
 #include <tlm/mounts.h>
 
 /* What firmware says where nobody set a value; such boards would all look alike. */
@@ -118,22 +117,16 @@ bool tlm_host_board(const tlm_host_root *root, char *value)
 static bool is_mounted_machine_id(const tlm_host_root *root)
 {
     static const char name[] = "/etc/machine-id";
-    char *text = NULL;
-    size_t size = 0;
     bool found = false;
-    char *path = tlm_path_join(root->path, "proc/self/mountinfo");
     tlm_mount *mount = malloc(sizeof *mount);
-    if (path != NULL && mount != NULL &&
-        tlm_file_read(path, TLM_MOUNTS_MAX, &text, &size, NULL) == TLM_OK &&
-        tlm_mounts_find(text, name, mount) && strcmp(mount->point, name) == 0) {
+    if (mount != NULL && tlm_mounts_look(root->path, name, mount) &&
+        strcmp(mount->point, name) == 0) {
         /* systemd in a container mounts one of its own there, out of /run. */
         size_t length = strlen(mount->root);
         found = length >= sizeof name - 1 &&
                 strcmp(mount->root + length - (sizeof name - 1), name) == 0;
     }
-    free(text);
     free(mount);
-    free(path);
     return found;
 }
 

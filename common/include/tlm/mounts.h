@@ -40,6 +40,10 @@ bool tlm_mounts_next(const char **next, tlm_mount *mount);
 /* The mount that an absolute path is on: the last one of the longest `point` that it lies below. */
 bool tlm_mounts_find(const char *text, const char *path, tlm_mount *mount);
 
+/* The same of this process, out of ROOT/proc/self/mountinfo and without `options`; false where that
+ * cannot be had. */
+bool tlm_mounts_look(const char *root, const char *path, tlm_mount *mount);
+
 /* Whether the options of the file system have this text anywhere. */
 bool tlm_mount_has_option(const tlm_mount *mount, const char *text);
 
