@@ -18,51 +18,12 @@
 #include <tlm/log.h>
 
 #include "engine.h"
-#include "fake_engine.h"
+#include "engine_fixture.h"
 
 #define ID "98cad86ebcf415a2f91a958f6f0c9e20f4b0970c7cfd039a13aeb377cf856e35"
 #define OTHER_ID "18cad86ebcf415a2f91a958f6f0c9e20f4b0970c7cfd039a13aeb377cf856e35"
 #define LONG_MS 60000U
 #define SHORT_MS 300U
-
-static char directory[] = "/tmp/tlm-engine.XXXXXX";
-static char path[64];
-static char host[80];
-static tlm_fake_engine fake;
-
-static int make_directory(void **state)
-{
-    (void)state;
-    tlm_log_set_level(TLM_LOG_FATAL);
-    if (mkdtemp(directory) == NULL || chmod(directory, 0755) != 0) {
-        return -1;
-    }
-    (void)snprintf(path, sizeof path, "%s/d.sock", directory);
-    (void)snprintf(host, sizeof host, "unix://%s", path);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    return rmdir(directory);
-}
-
-static int start_fake(void **state)
-{
-    (void)state;
-    tlm_fake_engine_new(&fake);
-    tlm_fake_engine_vectors(&fake, "docker-20.10");
-    tlm_fake_engine_start(&fake, path);
-    return 0;
-}
-
-static int stop_fake(void **state)
-{
-    (void)state;
-    tlm_fake_engine_stop(&fake);
-    return 0;
-}
 
 static tlm_engine *open_engine(const char *where, const char *id, const char *hostname,
                                unsigned timeout_ms)

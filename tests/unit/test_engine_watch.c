@@ -16,52 +16,19 @@
 
 #include <tlm/log.h>
 
+#include "engine_fixture.h"
 #include "engine_watch.h"
-#include "fake_engine.h"
 
 #define ID "98cad86ebcf415a2f91a958f6f0c9e20f4b0970c7cfd039a13aeb377cf856e35"
 #define HOUR_MS 3600000U
 #define QUICK_MS 20U
 
-static char directory[] = "/tmp/tlm-watch.XXXXXX";
-static char path[64];
-static char host[80];
-static tlm_fake_engine fake;
 static atomic_uint changes;
 
-static int make_directory(void **state)
+static int start_counting(void **state)
 {
-    (void)state;
-    tlm_log_set_level(TLM_LOG_FATAL);
-    if (mkdtemp(directory) == NULL) {
-        return -1;
-    }
-    (void)snprintf(path, sizeof path, "%s/d.sock", directory);
-    (void)snprintf(host, sizeof host, "unix://%s", path);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    return rmdir(directory);
-}
-
-static int start_fake(void **state)
-{
-    (void)state;
     atomic_store(&changes, 0);
-    tlm_fake_engine_new(&fake);
-    tlm_fake_engine_vectors(&fake, "docker-20.10");
-    tlm_fake_engine_start(&fake, path);
-    return 0;
-}
-
-static int stop_fake(void **state)
-{
-    (void)state;
-    tlm_fake_engine_stop(&fake);
-    return 0;
+    return start_fake(state);
 }
 
 static void count_change(void *context)
@@ -225,7 +192,7 @@ static void no_host(void **state)
     assert_null(watch);
 }
 
-#define WITH_FAKE(test) cmocka_unit_test_setup_teardown(test, start_fake, stop_fake)
+#define WITH_FAKE(test) cmocka_unit_test_setup_teardown(test, start_counting, stop_fake)
 
 int main(void)
 {
