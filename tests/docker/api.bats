@@ -6,9 +6,7 @@
 load project
 
 setup_file() {
-    work=$(mktemp -d /tmp/tlm-project.XXXXXX)
-    export work
-    engine_start
+    project_setup_file
     # The engine's socket as this host has it.
     export DOCKER_SOCKET=${DOCKER_HOST#unix://}
     DOCKER_GID=$(stat -c %g "$DOCKER_SOCKET")
@@ -19,11 +17,6 @@ setup_file() {
     [ -s "$work/commands" ]
     bash -euo pipefail "$work/commands"
     wait_health tl-license-manager healthy
-}
-
-teardown_file() {
-    engine_stop
-    rm -rf "$work"
 }
 
 setup() {

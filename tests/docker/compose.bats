@@ -6,18 +6,11 @@
 load project
 
 setup_file() {
-    work=$(mktemp -d /tmp/tlm-project.XXXXXX)
-    export work
-    engine_start
+    project_setup_file
     project one docker-compose.simulator.yml
     docker-compose up -d
     wait_health tl-license-manager healthy
     fingerprint > "$work/fingerprint"
-}
-
-teardown_file() {
-    engine_stop
-    rm -rf "$work"
 }
 
 setup() {

@@ -7,15 +7,8 @@ load project
 place=/etc/asperion/trustedLicensing/persistence
 
 setup_file() {
-    work=$(mktemp -d /tmp/tlm-project.XXXXXX)
-    export work
-    engine_start
+    project_setup_file
     export socket=${DOCKER_HOST#unix://}
-}
-
-teardown_file() {
-    engine_stop
-    rm -rf "$work"
 }
 
 setup() {

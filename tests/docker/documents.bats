@@ -5,16 +5,9 @@
 load project
 
 setup_file() {
-    work=$(mktemp -d /tmp/tlm-project.XXXXXX)
-    export work
-    engine_start
+    project_setup_file
     # The device of the first commands is the simulator's; what names its files by -f does so itself.
     project docs docker-compose.simulator.yml
-}
-
-teardown_file() {
-    engine_stop
-    rm -rf "$work"
 }
 
 setup() {

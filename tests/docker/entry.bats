@@ -5,14 +5,7 @@
 load project
 
 setup_file() {
-    work=$(mktemp -d /tmp/tlm-project.XXXXXX)
-    export work
-    engine_start
-}
-
-teardown_file() {
-    engine_stop
-    rm -rf "$work"
+    project_setup_file
 }
 
 setup() {

@@ -12,6 +12,19 @@ bats_require_minimum_version 1.5.0
 unset TLM_IMAGE TSS_GID COMPOSE_FILE COMPOSE_PROJECT_NAME
 export TLM_MEMLOCK=8388608 TSS_GID=113
 
+# Around the tests of a file: a directory `work`, and an engine.
+project_setup_file() {
+    work=$(mktemp -d /tmp/tlm-project.XXXXXX)
+    export work
+    # shellcheck disable=SC2119 # as the engine is by default
+    engine_start
+}
+
+teardown_file() {
+    engine_stop
+    rm -rf "$work"
+}
+
 # project NAME [FILE]…: makes the directory and goes there; the files are added to
 # docker-compose.yml. Checks of health come every second, so that the tests need not wait.
 project() {

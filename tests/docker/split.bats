@@ -5,20 +5,13 @@
 load project
 
 setup_file() {
-    work=$(mktemp -d /tmp/tlm-project.XXXXXX)
-    export work
-    engine_start
+    project_setup_file
     split
     allow '{"user": 1000, "objects": ["*"], "operations": ["use"]},
         {"user": 1000, "objects": ["tlm-storage"], "operations": ["manage"]},
         {"user": 1001, "objects": ["tlm-attest"], "operations": ["sign"]}'
     docker-compose up -d
     wait_health tl-license-manager healthy
-}
-
-teardown_file() {
-    engine_stop
-    rm -rf "$work"
 }
 
 setup() {
